@@ -1,0 +1,192 @@
+"""The driver contract: what a cloud can do, and how to connect to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .connection import CloudConnection
+from .errors import InvalidRequestError, NotSupportedError
+from .resources import RegionInfo, Resource
+from .secrets import MaskedDict
+
+ConnT = TypeVar("ConnT", bound=CloudConnection, covariant=True)
+
+
+class DriverCapabilityInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Which handlers a driver has. True only where the handler really works."""
+
+    image_handler: bool = False
+    vnetwork_handler: bool = False
+    security_handler: bool = False
+    key_pair_handler: bool = False
+    vnic_handler: bool = False
+    public_ip_handler: bool = False
+    vm_handler: bool = False
+
+    def __contains__(self, resource: Resource) -> bool:
+        return bool(getattr(self, f"{resource.value}_handler"))
+
+
+class CredentialInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Credentials as key-value pairs; `CloudDriver.credential_keys` documents each driver's.
+
+    Empty = the cloud's own default chain. ``repr`` masks every value.
+    """
+
+    key_values: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        for key, value in self.key_values.items():
+            if not isinstance(key, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise InvalidRequestError(f"credential key {key!r}: keys and values are text")
+        msgspec.structs.force_setattr(self, "key_values", MaskedDict(self.key_values))
+
+    def __repr__(self) -> str:
+        return f"CredentialInfo(key_values={self.key_values!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("key_values", self.key_values)]
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a driver needs to connect."""
+
+    credential_info: CredentialInfo = CredentialInfo()
+    """Credentials; empty = the cloud's own default chain."""
+    region_info: RegionInfo = RegionInfo()
+    """Where to; empty = the driver's default (GCP: the whole project)."""
+    endpoint_url: str | None = None
+    """Another server to talk to, as ``http://127.0.0.1:5000``: the root of the EC2 or Compute
+    Engine API, Keystone's address for OpenStack. None = the cloud's own."""
+    request_timeout: float = 60.0
+    """Longest wait for one request from connect to last byte, in seconds."""
+
+    def __post_init__(self) -> None:
+        if self.endpoint_url is not None:
+            try:
+                url = urlsplit(self.endpoint_url)
+                valid = url.scheme in ("http", "https") and bool(url.hostname)
+                _ = url.port  # raises on a port that is none
+            except ValueError:
+                url, valid = None, False
+            if url is None or not valid:
+                raise InvalidRequestError(
+                    "endpoint_url must look like http://host:port or https://host"
+                )
+            if url.password is not None:
+                raise InvalidRequestError("endpoint_url must not hold a password")
+        if not self.request_timeout > 0:
+            raise InvalidRequestError("request_timeout must be more than 0 seconds")
+
+
+class Connecting(Generic[ConnT]):
+    """A connection about to be made: ``async with`` it, or ``await`` it and close the result."""
+
+    __slots__ = ("_connection", "_open")
+
+    def __init__(self, open_connection: Callable[[], Awaitable[ConnT]]) -> None:
+        self._open = open_connection
+        self._connection: CloudConnection | None = None
+
+    def __await__(self) -> Generator[Any, None, ConnT]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> ConnT:
+        connection = await self._open()
+        self._connection = connection
+        return connection
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+class CloudDriver(ABC):
+    """Entry to one cloud. Making one does no I/O; neither does anything here but coroutines."""
+
+    name: ClassVar[str]
+    """The driver's name in the entry-point group ``asyncspider.drivers``."""
+    credential_keys: ClassVar[Mapping[str, str]]
+    """Every key that `CredentialInfo` may hold, with a line of explanation."""
+    connection_class: ClassVar[type[CloudConnection]]
+    """What `connect_cloud` gives."""
+
+    @abstractmethod
+    def get_driver_version(self) -> str:
+        """Return the driver's version."""
+
+    def get_driver_capability(self) -> DriverCapabilityInfo:
+        """Return which handlers work."""
+        return DriverCapabilityInfo(
+            **{f"{resource.value}_handler": True for resource in self.connection_class.handlers}
+        )
+
+    def connect_cloud(self, connection_info: ConnectionInfo) -> Connecting[CloudConnection]:
+        """Connect: ``async with driver.connect_cloud(info) as conn``, or ``await`` it.
+
+        Raises:
+            InvalidRequestError: A credential key is unknown or missing; at once.
+            AuthenticationError: There are no credentials; when awaited.
+        """
+        self.check_credential(connection_info.credential_info)
+        return Connecting(lambda: self._connect(connection_info))
+
+    @abstractmethod
+    async def _connect(self, connection_info: ConnectionInfo) -> CloudConnection:
+        """Make the connection; `connection_info` has been checked."""
+
+    def check_credential(self, credential_info: CredentialInfo) -> None:
+        """Check the names of the keys.
+
+        Raises:
+            InvalidRequestError: A key is unknown, or one is missing beside the others; named.
+        """
+        for key in credential_info.key_values:
+            if key not in self.credential_keys:
+                known = ", ".join(self.credential_keys) or "none"
+                raise InvalidRequestError(
+                    f"unknown credential key {key!r}; {self.name} knows: {known}", driver=self.name
+                )
+
+    @abstractmethod
+    async def list_regions(self, connection_info: ConnectionInfo) -> list[RegionInfo]:
+        """List the regions that this account can use.
+
+        Raises:
+            AuthenticationError: The credentials are refused.
+            PermissionDeniedError: The account may not ask.
+        """
+
+    async def list_accounts(self, connection_info: ConnectionInfo) -> list[str]:
+        """List the accounts (projects) that these credentials reach, where the cloud tells.
+
+        Raises:
+            NotSupportedError: The cloud has no such list.
+        """
+        raise NotSupportedError(f"{self.name} has no list of accounts", driver=self.name)
+
+    def for_account(self, connection_info: ConnectionInfo, account: str) -> ConnectionInfo:
+        """Return `connection_info` pointed at another account (project) of the same credentials.
+
+        Raises:
+            NotSupportedError: The cloud's credentials belong to one account.
+        """
+        raise NotSupportedError(
+            f"credentials of {self.name} belong to one account; make one target for each",
+            driver=self.name,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.get_driver_version()}>"

@@ -1,0 +1,55 @@
+"""Work that goes on in the background of an async iterator, and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeVar, cast
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+T = TypeVar("T")
+
+
+async def produced(
+    producer: Callable[[MemoryObjectSendStream[T]], Awaitable[None]], *, ahead: int = 0
+) -> AsyncGenerator[T, None]:
+    """Yield what `producer` sends, while it runs beside the consumer.
+
+    A task group can't span a ``yield``: its cancel scope would leak into the consumer. So the
+    producer, which may well hold a task group, runs in a task of its own that this iterator
+    owns: when the iterator ends or is closed, the task has ended too.
+
+    Args:
+        producer: Sends items and returns; what it raises, the iterator raises at the end.
+        ahead: Items that it may be ahead of the consumer.
+    """
+    send, receive = anyio.create_memory_object_stream[T](ahead)
+
+    async def run() -> None:
+        async with send:
+            await producer(send)
+
+    owner = asyncio.create_task(run())
+    try:
+        async with receive:
+            async for item in receive:
+                yield item
+        await owner
+    finally:
+        send.close()  # run() never began when it was cancelled at once
+        if not owner.done():
+            owner.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([owner])
+        if not owner.cancelled():
+            owner.exception()  # looked at, or asyncio would complain that nobody did
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first exception in a group: what a caller can act on."""
+    first = errors.exceptions[0]
+    if isinstance(first, BaseExceptionGroup):
+        return first_error(cast("BaseExceptionGroup[BaseException]", first))
+    return first

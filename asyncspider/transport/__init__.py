@@ -1,0 +1,1 @@
+"""How bytes travel: shared HTTP sessions, retry, limits, telemetry. For drivers' authors."""

@@ -1,0 +1,112 @@
+"""How many requests at once, and how fast: one limiter for each connection."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+
+import anyio
+from anyio import CapacityLimiter
+
+from ..errors import InvalidRequestError
+
+
+class RequestLimiter:
+    """Bounds requests in flight, and adapts: halved when throttled, one more after each round.
+
+    Args:
+        concurrency: Most requests in flight.
+        rate: Requests a second in the long run, None = no bound.
+        burst: Requests that may go at once before `rate` bites; None = one second's worth.
+    """
+
+    def __init__(
+        self, concurrency: int = 32, *, rate: float | None = None, burst: int | None = None
+    ) -> None:
+        self.configure(concurrency, rate=rate, burst=burst)
+
+    def configure(
+        self, concurrency: int, *, rate: float | None = None, burst: int | None = None
+    ) -> None:
+        """Set new bounds. Requests that wait already keep waiting on the old ones."""
+        if concurrency < 1:
+            raise InvalidRequestError("concurrency must be at least 1")
+        if rate is not None and not rate > 0:
+            raise InvalidRequestError("rate must be more than 0 requests a second")
+        if burst is not None and burst < 1:
+            raise InvalidRequestError("burst must be at least 1")
+        self._ceiling = concurrency
+        self._window = float(concurrency)
+        self._slots: CapacityLimiter | None = None
+        self._rate = rate
+        self._burst = float(burst if burst is not None else max(1, math.ceil(rate or 1)))
+        self._tokens = self._burst
+        self._refilled = time.monotonic()
+        self._borrowers: list[object] = []
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be in flight now."""
+        return int(self._window)
+
+    def throttled(self) -> None:
+        """Note that the cloud said: too many."""
+        self._resize(max(1.0, self._window / 2))
+
+    def succeeded(self) -> None:
+        """Note a good answer."""
+        if self._window < self._ceiling:
+            self._resize(min(float(self._ceiling), self._window + 1 / self._window))
+
+    def _resize(self, window: float) -> None:
+        self._window = window
+        if self._slots is not None and self._slots.total_tokens != int(window):
+            self._slots.total_tokens = int(window)
+
+    async def _pace(self, rate: float) -> None:
+        now = time.monotonic()
+        self._tokens = min(self._burst, self._tokens + (now - self._refilled) * rate) - 1
+        self._refilled = now
+        if self._tokens < 0:
+            # The token is taken on credit, so waiters go in order, each at its own time.
+            try:
+                await anyio.sleep(-self._tokens / rate)
+            except BaseException:
+                self._tokens += 1
+                raise
+
+    async def __aenter__(self) -> None:
+        if self._slots is None:
+            self._slots = CapacityLimiter(int(self._window))
+        # One task may hold several slots (a request that needs another first).
+        borrower = _Slot(self._slots)
+        await self._slots.acquire_on_behalf_of(borrower)
+        self._borrowers.append(borrower)
+        if self._rate is not None:
+            try:
+                await self._pace(self._rate)
+            except BaseException:
+                self._free()
+                raise
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._free()
+
+    def _free(self) -> None:
+        # Slots are alike, so it does not matter whose is given back.
+        slot = self._borrowers.pop()
+        assert isinstance(slot, _Slot)
+        slot.limiter.release_on_behalf_of(slot)
+
+
+class _Slot:
+    __slots__ = ("limiter",)
+
+    def __init__(self, limiter: CapacityLimiter) -> None:
+        self.limiter = limiter

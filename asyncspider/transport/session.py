@@ -1,0 +1,272 @@
+"""One HTTP session for all connections of an event loop.
+
+Sockets and TLS contexts are what connecting costs most, so every connection of a loop shares
+them. The session opens with the first lease and closes with the last, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import anyio.to_thread
+import msgspec
+
+from ..errors import (
+    DeadlineExceededError,
+    InvalidRequestError,
+    ProtocolError,
+    SpiderError,
+    UnavailableError,
+)
+
+CONNECT_TIMEOUT = 10.0
+"""Longest wait for a TCP or TLS handshake, in seconds."""
+READ_BUFFER = 2**20
+"""Bytes that are read ahead of a parser; lists are long."""
+
+
+class TLSOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server proves who it is."""
+
+    verify: bool = True
+    """Whether its certificate is checked. Only ever False because a user's own configuration
+    says so."""
+    ca_file: str | None = None
+    """File or folder of trusted certificates; None = the system's."""
+    cert_file: str | None = None
+    """Client certificate, PEM."""
+    key_file: str | None = None
+    """Its key, None = in `cert_file`."""
+
+
+DEFAULT_TLS = TLSOptions()
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """A complete answer."""
+
+    status: int
+    """HTTP status code."""
+    headers: Mapping[str, str]
+    """Headers; names compare without case."""
+    body: bytes
+    """The body, decompressed."""
+
+
+@lru_cache(maxsize=64)
+def _build_tls_context(options: TLSOptions) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if options.ca_file is not None:
+        from pathlib import Path
+
+        folder = Path(options.ca_file).is_dir()
+        context.load_verify_locations(**{"capath" if folder else "cafile": options.ca_file})
+    if not options.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if options.cert_file is not None:
+        context.load_cert_chain(options.cert_file, options.key_file)
+    return context
+
+
+class _Shared:
+    """The session of one event loop, with a count of its users."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.session: aiohttp.ClientSession | None = None
+        self.tls: dict[TLSOptions, ssl.SSLContext] = {}
+
+
+_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+
+
+class HttpSession:
+    """A lease on the loop's shared session. Release it when done; see `open_session`."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared: _Shared | None = shared
+
+    async def release(self) -> None:
+        """Give the lease back; the last one closes the sockets. Safe to call again."""
+        shared, self._shared = self._shared, None
+        if shared is None:
+            return
+        shared.users -= 1
+        if shared.users == 0 and shared.session is not None:
+            session, shared.session = shared.session, None
+            await session.close()
+
+    @property
+    def client(self) -> aiohttp.ClientSession:
+        """The session itself, for a caller that streams.
+
+        Raises:
+            InvalidRequestError: The lease was given back.
+        """
+        if self._shared is None or self._shared.session is None:
+            raise InvalidRequestError("the connection is closed", code="ConnectionClosed")
+        return self._shared.session
+
+    async def tls_context(self, options: TLSOptions = DEFAULT_TLS) -> ssl.SSLContext:
+        """Return the context for these options, built once a process and off the event loop.
+
+        Raises:
+            InvalidRequestError: A certificate file is not there or is none.
+        """
+        assert self._shared is not None
+        context = self._shared.tls.get(options)
+        if context is None:
+            try:
+                context = await anyio.to_thread.run_sync(_build_tls_context, options)
+            except OSError as error:
+                files = ", ".join(f for f in (options.ca_file, options.cert_file) if f)
+                raise InvalidRequestError(f"can't use certificates of {files}: {error}") from error
+            self._shared.tls[options] = context
+        return context
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        tls: TLSOptions = DEFAULT_TLS,
+    ) -> HttpResponse:
+        """Make one request and read the whole answer. Redirects are not followed.
+
+        The caller sets the deadline. A status of 400 or more is an answer like any other.
+
+        Raises:
+            UnavailableError: The server can't be reached, or hangs up.
+            DeadlineExceededError: It does not even take the connection.
+            ProtocolError: What it says is no HTTP.
+        """
+        with http_errors(url):
+            async with self.client.request(
+                method,
+                url,
+                headers=headers,
+                params=params,
+                data=body,
+                ssl=await self.tls_context(tls) if url.startswith("https") else True,
+                proxy=proxy_for(url),
+                allow_redirects=False,
+            ) as response:
+                return HttpResponse(response.status, response.headers, await response.read())
+
+
+async def open_session() -> HttpSession:
+    """Take a lease on the running loop's shared session."""
+    loop = asyncio.get_running_loop()
+    shared = _by_loop.get(loop)
+    if shared is None:
+        shared = _by_loop[loop] = _Shared()
+    if shared.session is None:
+        shared.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            read_bufsize=READ_BUFFER,
+            headers={"User-Agent": _user_agent()},
+            skip_auto_headers=("Content-Type",),
+        )
+    shared.users += 1
+    return HttpSession(shared)
+
+
+@asynccontextmanager
+async def session() -> AsyncGenerator[HttpSession, None]:
+    """Lease the loop's shared session for a block of code."""
+    lease = await open_session()
+    try:
+        yield lease
+    finally:
+        with anyio.CancelScope(shield=True):
+            await lease.release()
+
+
+@lru_cache(maxsize=1)
+def _user_agent() -> str:
+    from importlib.metadata import version
+
+    return f"asyncspider/{version('asyncspider')}"
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for `url`, None for none."""
+    proxies = getproxies()
+    if not proxies:
+        return None
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.netloc):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+class http_errors:  # noqa: N801 - reads as the verb it is: ``with http_errors(url):``
+    """Turn the HTTP library's exceptions into this package's.
+
+    Its own class rather than a generator: it stands around every request.
+    """
+
+    __slots__ = ("_url",)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if error is None or not isinstance(
+            error, (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+        ):
+            return
+        raise translate(error, self._url) from error
+
+
+def translate(error: BaseException, url: str) -> SpiderError:
+    """Return the typed error for an exception of aiohttp or of a socket."""
+    host = urlsplit(url).netloc.rpartition("@")[2] or url
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return UnavailableError(
+                f"{host}: TLS failed, the certificate is not trusted or not of this host: {error}",
+                code="TLS",
+                retryable=False,
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return UnavailableError(f"{host}: no such host", code="NameResolution")
+        case aiohttp.ConnectionTimeoutError():
+            return UnavailableError(
+                f"{host}: no connection within {CONNECT_TIMEOUT:g} s", code="ConnectTimeout"
+            )
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            return DeadlineExceededError(f"{host}: no answer in time")
+        case aiohttp.ClientConnectorError():
+            reason = error.os_error.strerror or "connection failed"
+            return UnavailableError(f"{host}: {reason}", code="Connect")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return InvalidRequestError(f"not an address: {host}")
+        case aiohttp.ClientResponseError():
+            return ProtocolError(f"{host}: the answer is no HTTP: {error.message}")
+        case aiohttp.ClientPayloadError():
+            return UnavailableError(f"{host}: the answer broke off", code="Incomplete")
+        case aiohttp.ServerDisconnectedError():
+            return UnavailableError(f"{host}: the server hung up", code="Disconnected")
+        case aiohttp.ClientError() | OSError():
+            return UnavailableError(f"{host}: {error}", code=type(error).__name__)
+        case _:
+            return ProtocolError(f"{host}: {error}")
