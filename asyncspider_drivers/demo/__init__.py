@@ -1,0 +1,1 @@
+"""The demo: emulated clouds on this machine, filled and scanned."""
