@@ -1,4 +1,4 @@
-"""The moto server, an emulated AWS, as a child process: ``python -m asyncspider_drivers.demo.moto``."""
+"""The moto server (an emulated AWS) as a child: ``python -m asyncspider_drivers.demo.moto``."""
 
 from __future__ import annotations
 
