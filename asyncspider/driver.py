@@ -122,6 +122,9 @@ class CloudDriver(ABC):
     """Every key that `CredentialInfo` may hold, with a line of explanation."""
     connection_class: ClassVar[type[CloudConnection]]
     """What `connect_cloud` gives."""
+    default_regions: ClassVar[str] = "all"
+    """What a scan covers unless told otherwise: ``"all"`` = one target for each region; ``""`` =
+    one for the whole account, for clouds whose lists can span all regions."""
 
     @abstractmethod
     def get_driver_version(self) -> str:

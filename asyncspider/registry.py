@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 
 from .connection import CloudConnection
 from .driver import CloudDriver, Connecting, ConnectionInfo, CredentialInfo
@@ -24,6 +25,35 @@ def list_drivers() -> list[str]:
     return sorted(_entry_points())
 
 
+def missing_packages(name: str) -> tuple[list[str], str]:
+    """Return the packages that a driver needs and that are not installed, without loading it.
+
+    Args:
+        name: Name of a driver of `list_drivers`.
+
+    Returns:
+        Their names, and what to install instead, as ``asyncspider[aws]``; ``""`` when the driver
+        names no extra.
+    """
+    entry = _entry_points()[name]
+    if not entry.extras or entry.dist is None:
+        return [], ""
+    [extra, *_] = entry.extras
+    # Metadata lines read: aiobotocore>=3.0; extra == "aws". What has more conditions is left
+    # to the import itself.
+    wanted = re.compile(rf"""([\w.-]+)[^;]*;\s*extra\s*==\s*["']{re.escape(extra)}["']\s*""")
+    found = [match[1] for line in entry.dist.requires or () if (match := wanted.fullmatch(line))]
+    return [package for package in found if not _installed(package)], f"{entry.dist.name}[{extra}]"
+
+
+def _installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 @cache
 def load_driver(name: str) -> CloudDriver:
     """Return the driver of that name.
@@ -36,13 +66,15 @@ def load_driver(name: str) -> CloudDriver:
     if entry is None:
         known = ", ".join(list_drivers()) or "none"
         raise InvalidRequestError(f"unknown driver {name!r}; installed: {known}", driver=name)
+    missing, extra = missing_packages(name)
     try:
+        if missing:
+            raise ModuleNotFoundError(name=", ".join(missing))
         driver = entry.load()
     except ModuleNotFoundError as error:
-        extra = f"; install asyncspider[{entry.extras[0]}]" if entry.extras else ""
+        hint = f"; install {extra}" if extra else ""
         raise NotSupportedError(
-            f"driver {name!r} needs the module {error.name!r}, which is not installed{extra}",
-            driver=name,
+            f"driver {name!r} needs {error.name}, which is not installed{hint}", driver=name
         ) from error
     return driver()
 
