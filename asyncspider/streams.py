@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
@@ -45,6 +45,26 @@ async def produced(
                 await asyncio.wait([owner])
         if not owner.cancelled():
             owner.exception()  # looked at, or asyncio would complain that nobody did
+
+
+async def gathered(*calls: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """Run a few coroutine functions side by side and return what they returned, in order.
+
+    Raises:
+        BaseException: What the first that failed raised; the others were cancelled.
+    """
+    results: list[Any] = [None] * len(calls)
+
+    async def run(index: int) -> None:
+        results[index] = await calls[index]()
+
+    try:
+        async with anyio.create_task_group() as group:
+            for index in range(len(calls)):
+                group.start_soon(run, index)
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
+    return results
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:

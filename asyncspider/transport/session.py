@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 import anyio.to_thread
 import msgspec
+from yarl import URL
 
 from ..errors import (
     DeadlineExceededError,
@@ -143,10 +144,12 @@ class HttpSession:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         tls: TLSOptions = DEFAULT_TLS,
+        url_encoded: bool = False,
     ) -> HttpResponse:
         """Make one request and read the whole answer. Redirects are not followed.
 
-        The caller sets the deadline. A status of 400 or more is an answer like any other.
+        With `url_encoded` the address is sent as it is, as one that was signed must be. The
+        caller sets the deadline. A status of 400 or more is an answer like any other.
 
         Raises:
             UnavailableError: The server can't be reached, or hangs up.
@@ -156,7 +159,7 @@ class HttpSession:
         with http_errors(url):
             async with self.client.request(
                 method,
-                url,
+                URL(url, encoded=True) if url_encoded else url,
                 headers=headers,
                 params=params,
                 data=body,
