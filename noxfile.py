@@ -1,0 +1,52 @@
+"""Checks and tests: ``nox`` runs them all; it needs neither root nor a cloud."""
+
+from __future__ import annotations
+
+import nox
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "pyright", "tests", "tested"]
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False  # a missing one is skipped, and said so
+nox.options.download_python = "never"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+tested_with: list[str] = []
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the project as it is here, and the packages of some dependency groups."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Look for mistakes and unformatted code."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def pyright(session: nox.Session) -> None:
+    """Check the types: strict for asyncspider, standard for the rest."""
+    install(session, "pyright")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments after ``--`` are pytest's."""
+    install(session, "test")
+    tested_with.append(str(session.python))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=False, default=False)
+def tested(session: nox.Session) -> None:
+    """Fail when no Python was there to run the tests."""
+    if not tested_with:
+        session.error(f"no tests were run: none of Python {', '.join(PYTHONS)} was found")
+    session.log(f"tests were run with Python {', '.join(tested_with)}")
