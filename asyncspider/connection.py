@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
+import anyio._backends._asyncio  # noqa: F401 - else imported at first use, on the event loop
 from anyio import CancelScope, fail_after
 
 from .errors import (

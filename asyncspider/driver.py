@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from anyio import fail_after
 
 from .connection import CloudConnection
-from .errors import InvalidRequestError, NotSupportedError
+from .errors import DeadlineExceededError, InvalidRequestError, NotSupportedError
 from .resources import RegionInfo, Resource
 from .secrets import MaskedDict
 
@@ -142,9 +143,23 @@ class CloudDriver(ABC):
         Raises:
             InvalidRequestError: A credential key is unknown or missing; at once.
             AuthenticationError: There are no credentials; when awaited.
+            DeadlineExceededError: It takes longer than ``request_timeout``; when awaited.
         """
         self.check_credential(connection_info.credential_info)
-        return Connecting(lambda: self._connect(connection_info))
+        return Connecting(lambda: self._open(connection_info))
+
+    async def _open(self, connection_info: ConnectionInfo) -> CloudConnection:
+        timeout = connection_info.request_timeout
+        try:
+            with fail_after(timeout):
+                return await self._connect(connection_info)
+        except TimeoutError as error:
+            raise DeadlineExceededError(
+                f"no connection within {timeout:g} s",
+                driver=self.name,
+                region=connection_info.region_info.region,
+                operation="connect",
+            ) from error
 
     @abstractmethod
     async def _connect(self, connection_info: ConnectionInfo) -> CloudConnection:

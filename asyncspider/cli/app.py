@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
-from collections.abc import Coroutine
 from contextlib import ExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
 COMMANDS = "asyncspider.commands"
 """Entry-point group of more commands: each a function with typer's annotations."""
-
-T = TypeVar("T")
 
 app = typer.Typer(
     name="asyncspider",
@@ -129,6 +125,7 @@ def regions(
 ) -> None:
     """List the regions that an account can use, one a line."""
     from ..registry import load_driver
+    from .running import run_async
     from .settings import target_from_options
 
     target = target_from_options(
@@ -334,8 +331,9 @@ def _only(settings: Settings, names: list[str]) -> Settings:
 
 
 def _scan(settings: Settings, *, json: bool) -> int:
-    from ..inventory import JsonLinesWriter, encode_jsonl
+    from ..inventory import encode_jsonl
     from .display import console, progress, summary
+    from .running import open_writer, run_async
     from .scan import scan_settings
 
     if settings.deadline is not None and not settings.deadline > 0:
@@ -344,7 +342,7 @@ def _scan(settings: Settings, *, json: bool) -> int:
     sinks: list[Callable[[Batch], object]] = []
     with ExitStack() as stack:
         if settings.output is not None:
-            sinks.append(stack.enter_context(_writer(JsonLinesWriter, settings.output)).write)
+            sinks.append(stack.enter_context(open_writer(settings.output)).write)
         if json:
             raw = sys.stdout.buffer
 
@@ -374,13 +372,6 @@ def _scan(settings: Settings, *, json: bool) -> int:
     return tally.exit_code
 
 
-def _writer(kind: Callable[[str], T], path: str) -> T:
-    try:
-        return kind(path)
-    except OSError as error:
-        raise InvalidRequestError(f"can't write {path}: {error.strerror}") from error
-
-
 def _complain_of(tally: Tally) -> None:
     """Write one line for each different failure of a scan that read nothing."""
     told: dict[tuple[str, str], list[str]] = {}
@@ -404,15 +395,6 @@ def _complain(message: str) -> None:
     from .display import complain
 
     complain(message)
-
-
-def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end; Ctrl-C cancels it and lets it clean up."""
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def _add_commands() -> None:

@@ -78,7 +78,7 @@ class LiveProgress:
             console=out,
             transient=True,
         )
-        self._task = self._progress.add_task("finding regions", total=None, records=0, failed=0)
+        self._task = self._progress.add_task("", total=None, records=0, failed=0)
         self._records = self._failed = self._done = 0
 
     def __enter__(self) -> Self:
@@ -92,6 +92,10 @@ class LiveProgress:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+    def say(self, what: str) -> None:
+        """Show what goes on before there is anything to count."""
+        self._progress.update(self._task, description=what)
 
     def begin(self, targets: int, scopes: int) -> None:
         """Note how much there is to do."""
@@ -130,6 +134,10 @@ class PlainProgress:
         traceback: TracebackType | None,
     ) -> None:
         self._seen.clear()
+
+    def say(self, what: str) -> None:
+        """Show what goes on before there is anything to count."""
+        show(self._out, what)
 
     def begin(self, targets: int, scopes: int) -> None:
         """Note how much there is to do."""

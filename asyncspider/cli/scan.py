@@ -22,6 +22,9 @@ from .settings import TargetSettings
 class Watcher(Protocol):
     """Sees a scan while it runs."""
 
+    def say(self, what: str) -> None:
+        """Show what goes on before there is anything to count."""
+
     def begin(self, targets: int, scopes: int) -> None:
         """Note how much there is to do."""
 
@@ -177,6 +180,7 @@ async def scan_settings(
 ) -> Tally:
     """Find the targets of `settings`, and scan them, all within `deadline` seconds."""
     began = time.perf_counter()
+    watcher.say("finding regions")
     try:
         with anyio.fail_after(deadline):
             targets, failed = await discover(settings, resources)

@@ -43,8 +43,12 @@ async def work_off(
     left = sum(len(queue.jobs) for queue in queues.values())
     changed = anyio.Event()
 
-    async def worker() -> None:
+    async def worker(more: int) -> None:
         nonlocal left, changed
+        # Workers start one after another: the first steps of many together would hold up the
+        # event loop.
+        if more:
+            group.start_soon(worker, more - 1)
         while left:
             if not ready:
                 await changed.wait()
@@ -70,5 +74,4 @@ async def work_off(
                     changed = anyio.Event()
 
     async with anyio.create_task_group() as group:
-        for _ in range(min(total, left)):
-            group.start_soon(worker)
+        group.start_soon(worker, min(total, left) - 1)

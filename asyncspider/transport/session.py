@@ -202,9 +202,9 @@ async def session() -> AsyncGenerator[HttpSession, None]:
 
 @lru_cache(maxsize=1)
 def _user_agent() -> str:
-    from importlib.metadata import version
+    from .. import __version__
 
-    return f"asyncspider/{version('asyncspider')}"
+    return f"asyncspider/{__version__}"
 
 
 def proxy_for(url: str) -> str | None:

@@ -90,8 +90,8 @@ class AwsDriver(CloudDriver):
         if problem:
             raise InvalidRequestError(problem, **facts)
         try:
-            client = await account.client(region, connection_info.endpoint_url)
             secrets = await account.secrets()
+            client = await account.client(region, connection_info.endpoint_url)
         except Exception as error:
             raise error_of_exception(error, facts) from error
         where = RegionInfo(region=region, zone=place.zone)

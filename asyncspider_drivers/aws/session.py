@@ -287,9 +287,11 @@ class Account:
             retries={"mode": "standard", "total_max_attempts": 1},  # the connection retries
             ignore_configured_endpoint_urls=False,
         )
-        return await self.session.create_client(
-            "ec2", region_name=region, endpoint_url=endpoint_url, config=config
-        ).__aenter__()
+        # Each takes some milliseconds; the lock lets others run in between.
+        async with self._lock:
+            return await self.session.create_client(
+                "ec2", region_name=region, endpoint_url=endpoint_url, config=config
+            ).__aenter__()
 
     async def native_client(self, service: str, **kwargs: Any) -> Any:
         """Return aiobotocore's own client for any service, as it comes. Close it."""
