@@ -46,12 +46,17 @@ def table(*columns: str, title: str = "", plain: bool) -> Table:
         title_style="bold",
         box=None,
         pad_edge=False,
-        padding=(0, 2, 0, 0),
+        padding=(0, 2 if plain else 1, 0, 0),
         header_style="" if plain else "bold cyan",
     )
     for column in columns:
         result.add_column(column, overflow="fold")
     return result
+
+
+def narrow(out: Console) -> bool:
+    """Return whether columns that are only nice to have should be left out."""
+    return out.width < 100
 
 
 def show(out: Console, what: Table | str) -> None:
@@ -164,7 +169,8 @@ def progress(resources: int) -> LiveProgress | PlainProgress:
 
 def summary(out: Console, tally: Tally, resources: Sequence[Resource]) -> None:
     """Print the counts by target and resource, and what failed."""
-    grid = table("target", *resources, "seconds", "requests", plain=not out.is_terminal)
+    extra = ("seconds",) if narrow(out) else ("seconds", "requests")
+    grid = table("target", *resources, *extra, plain=not out.is_terminal)
     for column in grid.columns[1:]:
         column.justify = "right"
     bad = {report.target for report in tally.failures}
@@ -207,14 +213,14 @@ def _add_row(
         for resource in resources
     ]
     every = [report for some in reports for report in some]
-    grid.add_row(
+    cells = [
         escape(name),
         *(_cell(some, fancy=out.is_terminal) for some in reports),
         # Scopes of one target run side by side: the longest is how long the target took.
         f"{max((report.seconds for report in every), default=0.0):.1f}",
         f"{sum(report.requests for report in every):,}",
-        style=style,
-    )
+    ]
+    grid.add_row(*cells[: len(grid.columns)], style=style)
 
 
 def _cell(reports: Sequence[ScopeReport], *, fancy: bool = False) -> str:

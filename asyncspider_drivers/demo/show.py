@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from asyncspider import Limits, Record, Resource, VMInfo
-from asyncspider.cli.display import console, progress, show, summary
+from asyncspider.cli.display import console, narrow, progress, show, summary
 from asyncspider.cli.display import table as new_table
 from asyncspider.cli.running import open_writer, run_async
 from asyncspider.cli.scan import Tally, run_scan
@@ -93,16 +93,11 @@ class _Sample:
 
     def show(self, out: Console) -> None:
         """Print them."""
-        columns = ("target", "id", "name", "status", "spec", "private ip", "public ip")
-        grid = new_table(*columns, title="some of the VMs", plain=not out.is_terminal)
+        columns = ["target", "id", "name", "status", "public ip"]
+        more = [] if narrow(out) else ["private ip", "spec"]
+        grid = new_table(*columns, *more, title="some of the VMs", plain=not out.is_terminal)
         for record, vm in sorted(self._kept, key=lambda pair: pair[0].target)[:_IN_ALL]:
-            grid.add_row(
-                record.target,
-                vm.id,
-                vm.name,
-                str(vm.status),
-                vm.spec_id,
-                vm.private_ip or "-",
-                vm.public_ip or "-",
-            )
+            cells = [record.target, vm.id, vm.name, vm.status, vm.public_ip or "-"]
+            cells += [vm.private_ip or "-", vm.spec_id]
+            grid.add_row(*cells[: len(grid.columns)])
         show(out, grid)
