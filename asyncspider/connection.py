@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-import anyio._backends._asyncio  # noqa: F401 - else imported at first use, on the event loop
 from anyio import CancelScope, fail_after
 
 from .errors import (
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from .driver import ConnectionInfo
 
 R = TypeVar("R")
+
+# anyio imports its backend at first use, which would be on the event loop.
+importlib.import_module("anyio._backends._asyncio")
 
 
 class CloudConnection(ABC):
