@@ -135,6 +135,6 @@ async def fill_all(
         async with anyio.create_task_group() as group:
             for index in range(len(clouds)):
                 group.start_soon(one, index)
-    except* Exception as errors:
+    except BaseExceptionGroup as errors:
         raise first_error(errors) from None
     return [target for index in sorted(found) for target in found[index]]
