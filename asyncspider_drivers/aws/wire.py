@@ -46,37 +46,23 @@ class Placement(Wire, frozen=True):
     availability_zone: str = ""
 
 
-class Ebs(Wire, frozen=True):
-    """Data type EbsBlockDevice."""
-
-    snapshot_id: str = ""
-
-
-class BlockDevice(Wire, frozen=True):
-    """Data types InstanceBlockDeviceMapping and BlockDeviceMapping."""
+class InstanceDisk(Wire, frozen=True):
+    """Data type InstanceBlockDeviceMapping."""
 
     device_name: str = ""
-    ebs: Ebs | None = None
 
 
-class Attachment(Wire, frozen=True):
-    """Data types InstanceNetworkInterfaceAttachment and NetworkInterfaceAttachment."""
+class InstanceNicAttachment(Wire, frozen=True):
+    """Data type InstanceNetworkInterfaceAttachment."""
 
     device_index: int | None = None
-    instance_id: str = ""
-
-
-class Association(Wire, frozen=True):
-    """Data types InstanceNetworkInterfaceAssociation and NetworkInterfaceAssociation."""
-
-    public_ip: str = ""
 
 
 class InstanceNic(Wire, frozen=True):
     """Data type InstanceNetworkInterface."""
 
     network_interface_id: str = ""
-    attachment: Attachment | None = None
+    attachment: InstanceNicAttachment | None = None
 
 
 class Instance(Wire, frozen=True):
@@ -99,7 +85,7 @@ class Instance(Wire, frozen=True):
     ip_address: str = ""
     instance_lifecycle: str = ""
     root_device_name: str = ""
-    block_device_mapping: list[BlockDevice] = []
+    block_device_mapping: list[InstanceDisk] = []
     network_interface_set: list[InstanceNic] = []
     group_set: list[Group] = []
     tag_set: list[Tag] = []
@@ -151,6 +137,18 @@ class InstanceStateChanges(Wire, frozen=True):
     instances_set: list[InstanceStateChange] = []
 
 
+class Ebs(Wire, frozen=True):
+    """Data type EbsBlockDevice."""
+
+    snapshot_id: str = ""
+
+
+class ImageDisk(Wire, frozen=True):
+    """Data type BlockDeviceMapping."""
+
+    ebs: Ebs | None = None
+
+
 class Image(Wire, frozen=True):
     """Data type Image."""
 
@@ -162,7 +160,7 @@ class Image(Wire, frozen=True):
     platform: str = ""
     platform_details: str = ""
     creation_date: datetime | None = None
-    block_device_mapping: list[BlockDevice] = []
+    block_device_mapping: list[ImageDisk] = []
 
 
 class DescribeImages(Wire, frozen=True):
@@ -376,6 +374,18 @@ class CreateKeyPair(Wire, frozen=True):
     key_material: str = ""
 
 
+class NicAttachment(Wire, frozen=True):
+    """Data type NetworkInterfaceAttachment."""
+
+    instance_id: str = ""
+
+
+class NicAssociation(Wire, frozen=True):
+    """Data type NetworkInterfaceAssociation."""
+
+    public_ip: str = ""
+
+
 class NetworkInterface(Wire, frozen=True):
     """Data type NetworkInterface."""
 
@@ -385,8 +395,8 @@ class NetworkInterface(Wire, frozen=True):
     mac_address: str = ""
     private_ip_address: str = ""
     status: str = ""
-    association: Association | None = None
-    attachment: Attachment | None = None
+    association: NicAssociation | None = None
+    attachment: NicAttachment | None = None
     group_set: list[Group] = []
     tag_set: list[Tag] = []
 
