@@ -60,7 +60,8 @@ def load_driver(name: str) -> CloudDriver:
 
     Raises:
         InvalidRequestError: No installed package has such a driver.
-        NotSupportedError: The cloud's SDK is not installed; the message says which extra has it.
+        NotSupportedError: The cloud's SDK is not installed, and the message says which extra has
+            it; or the driver can't be imported.
     """
     entry = _entry_points().get(name)
     if entry is None:
@@ -76,6 +77,8 @@ def load_driver(name: str) -> CloudDriver:
         raise NotSupportedError(
             f"driver {name!r} needs {error.name}, which is not installed{hint}", driver=name
         ) from error
+    except (ImportError, AttributeError) as error:
+        raise NotSupportedError(f"driver {name!r} is broken: {error}", driver=name) from error
     return driver()
 
 
