@@ -84,6 +84,9 @@ def options(
     """One asynchronous interface to many clouds."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     handler = _StderrHandler()
+    if not verbose:
+        # Each retry is a warning there; what comes of it stands in the reports.
+        logging.getLogger("stamina").setLevel(logging.ERROR)
     logging.basicConfig(
         level=level, handlers=[handler], format="%(levelname)s %(name)s: %(message)s"
     )

@@ -21,6 +21,7 @@ from .scan import Tally
 
 MOST_ROWS = 40
 """Targets in a summary; the rest of those that are ok share a row."""
+_ROOM_FOR_WORDS = 160
 MOST_FAILURES = 20
 """Failures in a summary that are shown in full."""
 
@@ -154,11 +155,14 @@ class PlainProgress:
             self._seen[report.target].setdefault(report.resource, []).append(report)
         for target in {report.target: None for report in _reports(batch)}:
             if len(self._seen[target]) == self._resources:
-                cells = [
-                    f"{resource} {_cell(reports)}"
+                cells = {
+                    resource: _cell(reports)
                     for resource, reports in _ordered(self._seen.pop(target))
-                ]
-                show(self._out, f"{target}: {', '.join(cells)}")
+                }
+                [first, *others] = set(cells.values())
+                same = len(cells) > 1 and not others and not first[0].isdigit()
+                told = [f"{resource} {cell}" for resource, cell in cells.items()]
+                show(self._out, f"{target}: {first if same else '; '.join(told)}")
 
 
 def progress(resources: int) -> LiveProgress | PlainProgress:
@@ -215,7 +219,7 @@ def _add_row(
     every = [report for some in reports for report in some]
     cells = [
         escape(name),
-        *(_cell(some, fancy=out.is_terminal) for some in reports),
+        *(_cell(some, out=out) for some in reports),
         # Scopes of one target run side by side: the longest is how long the target took.
         f"{max((report.seconds for report in every), default=0.0):.1f}",
         f"{sum(report.requests for report in every):,}",
@@ -223,18 +227,24 @@ def _add_row(
     grid.add_row(*cells[: len(grid.columns)], style=style)
 
 
-def _cell(reports: Sequence[ScopeReport], *, fancy: bool = False) -> str:
-    """Return a count, and the words for what is missing from it."""
+def _cell(reports: Sequence[ScopeReport], *, out: Console | None = None) -> str:
+    """Return a count, and the words for what is missing from it: a cross where room is short."""
     if not reports:
         return "-"
     count = sum(report.count for report in reports)
     bad = Counter(str(report.status) for report in reports if not report.ok)
     if not bad:
         return f"{count:,}"
-    words = " ".join(status if n == 1 else f"{n}x{status}" for status, n in bad.items())
-    if fancy:
-        words = f"[red]{words}[/]"
-    return f"{count:,} {words}" if count or len(reports) > sum(bad.values()) else words
+    whole = len(reports) == sum(bad.values()) and not count
+    if whole and len(bad) == 1:
+        words = next(iter(bad))
+    else:
+        words = ", ".join(f"{n} {status}" for status, n in bad.items())
+    if out is None or not out.is_terminal:
+        return words if whole else f"{count:,}, {words}"
+    if out.width < _ROOM_FOR_WORDS:
+        return "[red]✗[/]" if whole else f"{count:,} [red]✗[/]"
+    return f"[red]{words}[/]" if whole else f"{count:,}, [red]{words}[/]"
 
 
 def _failures(out: Console, tally: Tally) -> None:

@@ -201,7 +201,7 @@ async def scan_settings(
         sinks=sinks,
         watcher=watcher,
         limits=limits,
-        deadline=None if deadline is None else max(deadline - spent, 0.001),
+        deadline=None if deadline is None else round(max(deadline - spent, 0.001), 3),
         failed=failed,
     )
     tally.seconds += spent
