@@ -215,6 +215,7 @@ class CloudConnection(ABC):
         send: Callable[[], Awaitable[R]],
         *,
         idempotent: bool = True,
+        limiter: RequestLimiter | None = None,
     ) -> R:
         """Make one request: limited, timed, retried, counted, and ended by `close`.
 
@@ -222,6 +223,7 @@ class CloudConnection(ABC):
             operation: The cloud's name of the call, for errors and telemetry.
             send: Makes one attempt; raises `SpiderError` when it fails.
             idempotent: Whether it may be sent again when nobody knows if it arrived.
+            limiter: Which limits it counts against; None = the connection's.
 
         Raises:
             DeadlineExceededError: No answer within ``request_timeout``.
@@ -235,16 +237,20 @@ class CloudConnection(ABC):
         try:
             with scope:
                 return await retrying(
-                    lambda: self._attempt(operation, send), self.retry_policy, idempotent
+                    lambda: self._attempt(operation, send, limiter or self.limiter),
+                    self.retry_policy,
+                    idempotent,
                 )
         finally:
             self._in_flight.discard(scope)
         raise self._closed_error(operation)
 
-    async def _attempt(self, operation: str, send: Callable[[], Awaitable[R]]) -> R:
+    async def _attempt(
+        self, operation: str, send: Callable[[], Awaitable[R]], limiter: RequestLimiter
+    ) -> R:
         timeout = self.connection_info.request_timeout
         error: SpiderError | None = None
-        async with self.limiter:
+        async with limiter:
             began = time.perf_counter()
             try:
                 with fail_after(timeout):
@@ -257,10 +263,10 @@ class CloudConnection(ABC):
             except SpiderError as caught:
                 error = caught
                 if isinstance(caught, ThrottledError):
-                    self.limiter.throttled()
+                    limiter.throttled()
                 raise
             else:
-                self.limiter.succeeded()
+                limiter.succeeded()
                 return result
             finally:
                 report_request(
