@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from contextlib import ExitStack
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -400,6 +400,7 @@ def _complain(message: str) -> None:
     complain(message)
 
 
+@cache
 def _add_commands() -> None:
     for entry in sorted(entry_points(group=COMMANDS), key=lambda entry: entry.name):
         app.command(entry.name)(entry.load())
@@ -410,10 +411,6 @@ def run() -> None:
     try:
         _add_commands()
         app()
-    except BrokenPipeError:
-        # The reader of our output has gone; Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.PIPE_CLOSED)
     except (InvalidRequestError, NotSupportedError) as error:
         _complain(str(error))
         sys.exit(ExitCode.USAGE)

@@ -52,10 +52,11 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             NotSupportedError: The driver's SDK is not installed.
         """
         driver = load_driver(self.driver)
-        driver.check_credential(CredentialInfo(key_values=self.credential))
         values = {key: resolve(key, value) for key, value in self.credential.items()}
+        credential = CredentialInfo(key_values=values)
+        driver.check_credential(credential)
         return ConnectionInfo(
-            credential_info=CredentialInfo(key_values=values),
+            credential_info=credential,
             endpoint_url=self.endpoint_url,
             request_timeout=self.request_timeout,
         )
@@ -167,10 +168,7 @@ class _Source:
         found = re.fullmatch(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?", message, re.DOTALL)
         assert found is not None
         what, raw = found["what"], found["path"] or ""
-        raw = raw.split("[...]")[0]
-        at: _Path = tuple(
-            int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", raw)
-        )
+        at = self._path(raw)
         place = f" in {_title(at)}" if at else ""
         if unknown := re.search(r"unknown field `(.*)`", what):
             key = unknown[1]
@@ -181,6 +179,17 @@ class _Source:
             return self.error(at, f"{_title(at)} needs the key {missing[1]!r}")
         what = what[:1].lower() + what[1:].replace("`", "'")
         return self.error(at, f"{_title(at)}: {what}" if at else what)
+
+    def _path(self, raw: str) -> _Path:
+        """Return the path that msgspec writes as ``target[0].credential[...]``."""
+        raw, one_of_them, _ = raw.partition("[...]")
+        at = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", raw))
+        if one_of_them:  # it does not say which; the only such table holds text
+            table: Any = tomllib.loads("".join(self._lines))
+            for step in at:
+                table = table[step]
+            at += tuple(key for key, value in table.items() if not isinstance(value, str))[:1]
+        return at
 
 
 def _has(data: Any, at: _Path) -> bool:
@@ -249,15 +258,16 @@ def _check_targets(settings: Settings, source: _Source) -> None:
             raise source.error((*at, "driver"), error.message) from None
         for key, value in target.credential.items():
             try:
+                resolved = resolve(key, value)
                 if key not in driver.credential_keys:
-                    driver.check_credential(CredentialInfo(key_values={key: value}))
-                resolve(key, value)
+                    driver.check_credential(CredentialInfo(key_values={key: resolved}))
             except InvalidRequestError as error:
                 raise source.error((*at, "credential", key), error.message) from None
         try:
             target.connection_info()
         except InvalidRequestError as error:
-            key = "endpoint_url" if "endpoint_url" in error.message else "credential"
+            first = error.message.split()[0]
+            key = first if first in TargetSettings.__struct_fields__ else "credential"
             raise source.error((*at, key), error.message) from None
 
 
