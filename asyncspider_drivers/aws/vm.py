@@ -138,10 +138,17 @@ class AwsVMHandler(VMHandler["AwsConnection"]):
         return Paged(self._status_pages)
 
     async def _status_pages(self) -> AsyncGenerator[Page[VMStatusInfo], None]:
+        zone = self.connection.region_info.zone
         async for answer in self.connection.pages_of(
             wire.DescribeInstanceStatus, "DescribeInstanceStatus", IncludeAllInstances=True
         ):
-            yield Page([vm_status_info(status) for status in answer.instance_status_set])
+            yield Page(
+                [
+                    vm_status_info(status)
+                    for status in answer.instance_status_set
+                    if not zone or status.availability_zone == zone
+                ]
+            )
 
     async def get_vm_status(self, vm_id: str) -> VMStatus:
         """Return the state of one instance."""
@@ -152,7 +159,12 @@ class AwsVMHandler(VMHandler["AwsConnection"]):
         return Paged(self._pages)
 
     async def _pages(self) -> AsyncGenerator[Page[VMInfo], None]:
-        async for answer in self.connection.pages_of(wire.DescribeInstances, "DescribeInstances"):
+        zone = self.connection.region_info.zone
+        async for answer in self.connection.pages_of(
+            wire.DescribeInstances,
+            "DescribeInstances",
+            Filters=[{"Name": "availability-zone", "Values": [zone]}] if zone else None,
+        ):
             yield Page(
                 [
                     self._info(instance)

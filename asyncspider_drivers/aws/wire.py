@@ -114,6 +114,7 @@ class InstanceStatus(Wire, frozen=True):
     """Data type InstanceStatus."""
 
     instance_id: str = ""
+    availability_zone: str = ""
     instance_state: State | None = None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from asyncspider import CloudConnection, Resource, load_driver
+import msgspec
+
+from asyncspider import CloudConnection, RegionInfo, Resource, load_driver
 from asyncspider.transport.telemetry import Meter, metered
 
 from . import theirs
@@ -202,6 +204,25 @@ async def test_states(fresh_moto: str, boto: Boto) -> None:
         for id, word in native.items():
             assert await handler.get_vm_status(id) == theirs.STATES[word]
     assert {status.id: status.native_status for status in statuses} == native
+
+
+async def test_a_zone(fresh_moto: str, boto: Boto) -> None:
+    client = boto(REGION)
+    for zone in ("a", "b", "b"):
+        client.run_instances(
+            ImageId=some_image(client),
+            InstanceType="t3.micro",
+            MinCount=1,
+            MaxCount=1,
+            Placement={"AvailabilityZone": f"{REGION}{zone}"},
+        )
+    place = RegionInfo(zone=f"{REGION}b")
+    there = msgspec.structs.replace(info(fresh_moto), region_info=place)
+    async with load_driver("aws").connect_cloud(there) as connection:
+        handler = connection.create_vm_handler()
+        vms, statuses = await handler.list_vm(), await handler.list_vm_status()
+    assert [vm.region for vm in vms] == [RegionInfo(region=REGION, zone=f"{REGION}b")] * 2
+    assert {status.id for status in statuses} == {vm.id for vm in vms}
 
 
 async def test_public_images(fresh_moto: str, boto: Boto) -> None:
