@@ -108,6 +108,10 @@ class WorldConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 _LISTS = frozenset({"denied", "not_enabled", "dead", "hung", "dead_zones", "accounts"})
 
 
+def _secret(kind: type, value: Any) -> Any:
+    return value if isinstance(value, kind) else kind(value)
+
+
 def config_from_text(values: Mapping[str, str]) -> WorldConfig:
     """Return the configuration that credential keys describe.
 
@@ -124,7 +128,7 @@ def config_from_text(values: Mapping[str, str]) -> WorldConfig:
             pairs = (part.rpartition("=") for part in value.split(",") if part.strip())
             plain[key] = {name.strip() or "*": chance.strip() for name, _, chance in pairs}
     try:
-        return msgspec.convert(plain, WorldConfig, strict=False, dec_hook=lambda kind, v: kind(v))
+        return msgspec.convert(plain, WorldConfig, strict=False, dec_hook=_secret)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).rpartition(" - at `$.")
         if not reason:
@@ -221,9 +225,7 @@ class World:
     ) -> None:
         if config is None:
             try:
-                config = msgspec.convert(
-                    settings, WorldConfig, dec_hook=lambda kind, value: kind(value)
-                )
+                config = msgspec.convert(settings, WorldConfig, dec_hook=_secret)
             except msgspec.ValidationError as error:
                 raise InvalidRequestError(f"settings of a world: {error}") from error
         elif settings:
