@@ -68,13 +68,7 @@ from .secrets import Secret
 
 if TYPE_CHECKING:
     from .connection import CloudConnection
-    from .driver import (
-        CloudDriver,
-        Connecting,
-        ConnectionInfo,
-        CredentialInfo,
-        DriverCapabilityInfo,
-    )
+    from .driver import CloudDriver, Connecting
     from .fleet import (
         Fleet,
         Limits,
@@ -88,6 +82,7 @@ if TYPE_CHECKING:
         Target,
         expand,
     )
+    from .info import ConnectionInfo, CredentialInfo, DriverCapabilityInfo
     from .registry import connect, list_drivers, load_driver
     from .wait import wait_for_vm
 
@@ -97,9 +92,9 @@ _LAZY = {
     "CloudConnection": "connection",
     "CloudDriver": "driver",
     "Connecting": "driver",
-    "ConnectionInfo": "driver",
-    "CredentialInfo": "driver",
-    "DriverCapabilityInfo": "driver",
+    "ConnectionInfo": "info",
+    "CredentialInfo": "info",
+    "DriverCapabilityInfo": "info",
     "Fleet": "fleet",
     "Limits": "fleet",
     "Outcome": "fleet",

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from anyio import CancelScope, fail_after
 
@@ -21,6 +21,7 @@ from .errors import (
     ThrottledError,
     UnavailableError,
 )
+from .info import ConnectionInfo
 from .resources import (
     AnyInfo,
     Handler,
@@ -40,9 +41,6 @@ from .secrets import redact
 from .transport.limiter import RequestLimiter
 from .transport.retry import RetryPolicy, retrying
 from .transport.telemetry import RequestEvent, report_request
-
-if TYPE_CHECKING:
-    from .driver import ConnectionInfo
 
 R = TypeVar("R")
 

@@ -8,8 +8,9 @@ from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 
 from .connection import CloudConnection
-from .driver import CloudDriver, Connecting, ConnectionInfo, CredentialInfo
+from .driver import CloudDriver, Connecting
 from .errors import InvalidRequestError, NotSupportedError
+from .info import ConnectionInfo, CredentialInfo
 from .resources import RegionInfo
 
 GROUP = "asyncspider.drivers"

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from ..driver import ConnectionInfo, CredentialInfo
 from ..errors import InvalidRequestError
 from ..fleet import Limits
+from ..info import ConnectionInfo, CredentialInfo
 from ..registry import load_driver
 from ..resources import Resource
 

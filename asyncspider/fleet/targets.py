@@ -10,8 +10,9 @@ import anyio
 import msgspec
 from anyio import CapacityLimiter
 
-from ..driver import CloudDriver, ConnectionInfo
+from ..driver import CloudDriver
 from ..errors import InvalidRequestError
+from ..info import ConnectionInfo
 from ..registry import load_driver
 from ..resources import RegionInfo
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from ..errors import PartialListError
 
-if TYPE_CHECKING:
-    from ..connection import CloudConnection
-
 T = TypeVar("T")
-ConnectionT = TypeVar("ConnectionT", bound="CloudConnection")
+ConnectionT = TypeVar("ConnectionT")
 
 
 class Resource(StrEnum):

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.pretty import pprint
 
 from ..connection import CloudConnection
-from ..driver import CloudDriver, ConnectionInfo, CredentialInfo, DriverCapabilityInfo
+from ..driver import CloudDriver
 from ..errors import (
     AuthenticationError,
     DeadlineExceededError,
@@ -24,6 +24,7 @@ from ..errors import (
     SpiderError,
     UnavailableError,
 )
+from ..info import ConnectionInfo, CredentialInfo, DriverCapabilityInfo
 from ..registry import list_drivers, load_driver
 from ..resources import (
     Handler,

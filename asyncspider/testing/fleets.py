@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..connection import CloudConnection
-from ..driver import CloudDriver, ConnectionInfo
+from ..driver import CloudDriver
 from ..fleet import Fleet, Record, ScopeReport, ScopeStatus, Target, expand
+from ..info import ConnectionInfo
 from ..inventory import decode_json, encode_jsonl
 from ..resources import Resource
 from .hooks import ContractHooks

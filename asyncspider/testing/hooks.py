@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from ..connection import CloudConnection
-from ..driver import CloudDriver, ConnectionInfo, CredentialInfo
+from ..driver import CloudDriver
+from ..info import ConnectionInfo, CredentialInfo
 from ..registry import load_driver
 from ..resources import Handler, ImageInfo, Resource, VMReqInfo
 from .kit import Kit, closed_port
