@@ -1,1 +1,7 @@
-"""Google Cloud: Compute Engine."""
+"""Google Cloud: Compute Engine, over its REST API."""
+
+from __future__ import annotations
+
+from .driver import GcpDriver
+
+__all__ = ["GcpDriver"]

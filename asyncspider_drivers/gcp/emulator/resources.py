@@ -882,14 +882,21 @@ def _power(
     def act(project: Project, scope: str, name: str, body: Body, query: Query) -> Body:
         instance = project.own(scope, "instances", name)
         before = instance["status"]
+        if before == after:
+            # Asking for what is so already does nothing, successfully.
+            return _started(project, scope, operation_type, "instances", instance)
         if before not in allowed:
             raise not_ready(_path(instance))
         if during:
             instance["status"] = during
 
+        def staged() -> None:
+            if instance["status"] == "PROVISIONING":
+                instance["status"] = "STAGING"
+
         def done() -> None:
             # A delete may have come meanwhile.
-            if instance["status"] in (during, before):
+            if instance["status"] in (during, before, "STAGING"):
                 instance["status"] = after
             if stamp:
                 instance[stamp] = project.world.timestamp()
@@ -900,6 +907,7 @@ def _power(
             operation_type,
             "instances",
             instance,
+            steps=[(0.6, staged)],
             done=done,
             undo=lambda: instance.update(status=before),
         )
@@ -1138,14 +1146,14 @@ COLLECTIONS: dict[str, Collection] = {
             delete=_delete_instance,
             actions={
                 "start": _power(
-                    "start", ("TERMINATED", "RUNNING"), "STAGING", "RUNNING", "lastStartTimestamp"
+                    "start", ("TERMINATED",), "PROVISIONING", "RUNNING", "lastStartTimestamp"
                 ),
                 "stop": _power("stop", _STOPPABLE, "STOPPING", "TERMINATED", "lastStopTimestamp"),
                 "suspend": _power(
                     "suspend", ("RUNNING",), "SUSPENDING", "SUSPENDED", "lastSuspendedTimestamp"
                 ),
                 "resume": _power(
-                    "resume", ("SUSPENDED",), "STAGING", "RUNNING", "lastStartTimestamp"
+                    "resume", ("SUSPENDED",), "PROVISIONING", "RUNNING", "lastStartTimestamp"
                 ),
                 "reset": _power("reset", ("RUNNING",), "", "RUNNING", ""),
                 "addAccessConfig": _add_access_config,

@@ -1,0 +1,87 @@
+"""Ids here, and what Compute Engine calls the same: URLs, scopes and paths. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import quote
+
+from asyncspider import NotFoundError
+
+_URL = re.compile(
+    r"(?:https?://[^/]+/compute/[^/]+/)?projects/(?P<project>[^/]+)/"
+    r"(?:global|regions/(?P<region>[^/]+)|zones/(?P<zone>[^/]+))/"
+    r"(?P<collection>[^/]+)/(?P<name>[^/]+)"
+)
+
+GLOBAL = "global"
+"""Scope, and `Record.region`, of what is in no region."""
+
+
+@lru_cache(maxsize=4096)
+def last(url: str) -> str:
+    """Return the name at the end of a URL."""
+    return url.rpartition("/")[2]
+
+
+def region_of(zone: str) -> str:
+    """Return the region of a zone."""
+    return zone.rpartition("-")[0]
+
+
+@lru_cache(maxsize=4096)
+def network_id(url: str, project: str) -> str:
+    """Return the id of a network: its name, or ``projects/p/global/networks/n`` of another's."""
+    match = _URL.fullmatch(url)
+    if match is None or match["project"] == project:
+        return last(url)
+    return f"projects/{match['project']}/global/networks/{match['name']}"
+
+
+@lru_cache(maxsize=4096)
+def subnetwork_id(url: str, project: str) -> str:
+    """Return the id of a subnetwork: ``region/name``, a path for another project's."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        return last(url)
+    if match["project"] == project:
+        return f"{match['region']}/{match['name']}"
+    return f"projects/{match['project']}/regions/{match['region']}/subnetworks/{match['name']}"
+
+
+def instance_id(url: str) -> str:
+    """Return the id of an instance, ``zone/name``; ``""`` for the URL of anything else."""
+    match = _URL.fullmatch(url)
+    if match is None or match["collection"] != "instances":
+        return ""
+    return f"{match['zone']}/{match['name']}"
+
+
+def image_path(image_id: str, project: str) -> str:
+    """Return the path of an image by any id that names one.
+
+    ``name``, ``owner/name``, ``owner/family/name``, ``projects/p/global/images/name``,
+    ``projects/p/global/images/family/name``, or a URL.
+    """
+    found = re.search(r"projects/([^/]+)/global/images/(.+)", image_id)
+    if found is not None:
+        owner, rest = found[1], found[2]
+    elif "/" in image_id:
+        owner, _, rest = image_id.partition("/")
+    else:
+        owner, rest = project, image_id
+    if not owner or not re.fullmatch(r"(family/)?[^/]+", rest):
+        raise NotFoundError(f"there is no image {image_id!r}: ids look like name or project/name")
+    return f"projects/{quote(owner, safe='')}/global/images/{quote(rest)}"
+
+
+def split_id(what: str, id: str, *parts: str) -> list[str]:
+    """Return the parts of an id, as ``zone/name``.
+
+    Raises:
+        NotFoundError: It has not that many, so nothing can have it.
+    """
+    found = id.split("/")
+    if len(found) != len(parts) or not all(found):
+        raise NotFoundError(f"there is no {what} {id!r}: ids look like {'/'.join(parts)}")
+    return found
