@@ -22,6 +22,7 @@ async def paged(
     connection: MockConnection,
     function: Callable[[Region, int], Answer[T]],
     zone_of: Callable[[T], str] | None = None,
+    only: str = "",
 ) -> AsyncGenerator[Page[T], None]:
     """Yield the pages of a list.
 
@@ -30,22 +31,25 @@ async def paged(
         function: Answers one request for a page that begins at a number.
         zone_of: Tells the zone of an item, for what lies in zones: those of dead ones are left
             out.
+        only: The one zone that is wanted, ``""`` = all.
 
     Raises:
         PartialListError: A zone is dead; all the rest was yielded.
     """
     start: int | None = 0
-    dead = connection.world.config.dead_zones if zone_of else ()
+    place = connection.region_info.region
+    zones = connection.world.region(place).zones if zone_of else []
+    if only:
+        zones = [only]
+    lost = [zone for zone in zones if zone in connection.world.config.dead_zones]
     while start is not None:
         items, start = await connection.call(function, start)
         if zone_of is None:
             yield Page(items)
             continue
         for zone, some in groupby(items, zone_of):
-            if zone not in dead:
+            if zone in zones and zone not in lost:
                 yield Page(list(some), zone=zone)
-    place = connection.region_info.region
-    lost = [zone for zone in connection.world.region(place).zones if zone in dead]
     if lost:
         facts = connection.facts(function.__name__)
         raise PartialListError(

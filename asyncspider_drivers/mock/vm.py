@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 class MockVMHandler(VMHandler["MockConnection"]):
     """VMs. Every change of state takes the world's ``transition`` time."""
 
+    @property
+    def _zone(self) -> str:
+        return self.connection.region_info.zone
+
     async def start_vm(self, vm_req_info: VMReqInfo) -> VMInfo:
         """Create a VM and start it; the same idempotency token gives the same VM.
 
@@ -43,7 +47,7 @@ class MockVMHandler(VMHandler["MockConnection"]):
             ConflictError: The interface or address is in use.
             QuotaExceededError: The region has ``max_vms`` already.
         """
-        return await self.connection.call(_start_vm, vm_req_info, self.connection.region_info.zone)
+        return await self.connection.call(_start_vm, vm_req_info, self._zone)
 
     async def suspend_vm(self, vm_id: str) -> VMStatus:
         """Stop a running VM."""
@@ -78,19 +82,19 @@ class MockVMHandler(VMHandler["MockConnection"]):
         def zone_of(status: VMStatusInfo) -> str:
             return zones[status.id]
 
-        return Paged(partial(paged, self.connection, list_vm_status, zone_of))
+        return Paged(partial(paged, self.connection, list_vm_status, zone_of, self._zone))
 
     async def get_vm_status(self, vm_id: str) -> VMStatus:
         """Return the state of one VM."""
         return await self.connection.call(_get_vm_status, vm_id)
 
     def iter_vm(self) -> Paged[VMInfo]:
-        """Iterate over the VMs page by page.
+        """Iterate over the VMs page by page; with a zone in the connection, over that zone's.
 
         Raises (while iterating):
             PartialListError: A zone is dead.
         """
-        return Paged(partial(paged, self.connection, _list_vm, _zone_of))
+        return Paged(partial(paged, self.connection, _list_vm, _zone_of, self._zone))
 
     async def get_vm(self, vm_id: str) -> VMInfo:
         """Return one VM."""
