@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import time
 from abc import ABC, abstractmethod
@@ -38,6 +39,7 @@ from .resources import (
     VNicHandler,
 )
 from .secrets import redact
+from .streams import finished
 from .transport.limiter import RequestLimiter
 from .transport.retry import RetryPolicy, retrying
 from .transport.telemetry import RequestEvent, report_request
@@ -67,6 +69,7 @@ class CloudConnection(ABC):
         self.retry_policy = RetryPolicy()
         self._in_flight: set[CancelScope] = set()
         self._closed = False
+        self._releasing: asyncio.Task[None] | None = None
         self._secrets = tuple(connection_info.credential_info.key_values.values())
 
     # -- handlers
@@ -137,7 +140,7 @@ class CloudConnection(ABC):
 
     @abstractmethod
     async def _release(self) -> None:
-        """Let go of sessions and tasks. Called once, shielded from cancellation."""
+        """Let go of sessions and tasks. Called once, in a task of its own: never cancelled."""
 
     @abstractmethod
     async def native_client(self, *args: Any, **kwargs: Any) -> Any:
@@ -176,13 +179,13 @@ class CloudConnection(ABC):
 
         May be called again, and from several tasks. Also complete when it is cancelled.
         """
-        if self._closed:
-            return
-        self._closed = True
-        for scope in tuple(self._in_flight):
-            scope.cancel()
-        with CancelScope(shield=True):
-            await self._release()
+        if self._releasing is None:
+            self._closed = True
+            for scope in tuple(self._in_flight):
+                scope.cancel()
+            self._releasing = asyncio.create_task(self._release())
+        await finished(self._releasing)
+        self._releasing.result()
 
     @property
     def closed(self) -> bool:

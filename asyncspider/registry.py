@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 
+from anyio import to_thread
+
 from .connection import CloudConnection
 from .driver import CloudDriver, Connecting
 from .errors import InvalidRequestError, NotSupportedError
@@ -14,6 +16,7 @@ from .info import ConnectionInfo, CredentialInfo
 from .resources import RegionInfo
 
 GROUP = "asyncspider.drivers"
+_loaded: dict[str, CloudDriver] = {}
 
 
 @cache
@@ -55,7 +58,6 @@ def _installed(package: str) -> bool:
     return True
 
 
-@cache
 def load_driver(name: str) -> CloudDriver:
     """Return the driver of that name.
 
@@ -64,6 +66,8 @@ def load_driver(name: str) -> CloudDriver:
         NotSupportedError: The cloud's SDK is not installed, and the message says which extra has
             it; or the driver can't be imported.
     """
+    if name in _loaded:
+        return _loaded[name]
     entry = _entry_points().get(name)
     if entry is None:
         known = ", ".join(list_drivers()) or "none"
@@ -80,7 +84,12 @@ def load_driver(name: str) -> CloudDriver:
         ) from error
     except (ImportError, AttributeError) as error:
         raise NotSupportedError(f"driver {name!r} is broken: {error}", driver=name) from error
-    return driver()
+    return _loaded.setdefault(name, driver())
+
+
+async def load_driver_aside(name: str) -> CloudDriver:
+    """Return the same as `load_driver`; a driver's import does not hold up the event loop."""
+    return _loaded.get(name) or await to_thread.run_sync(load_driver, name)
 
 
 def connect(

@@ -39,12 +39,28 @@ async def produced(
         await owner
     finally:
         send.close()  # run() never began when it was cancelled at once
-        if not owner.done():
-            owner.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([owner])
+        owner.cancel()
+        await finished(owner)
         if not owner.cancelled():
             owner.exception()  # looked at, or asyncio would complain that nobody did
+
+
+async def finished(task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended, however often the waiting task is cancelled meanwhile.
+
+    For clean-up. A cancellation is passed on when the task has ended; what the task raised is
+    not. anyio's shield alone keeps off anyio's scopes, but not ``asyncio.timeout`` and
+    ``Task.cancel``.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def gathered(*calls: Callable[[], Awaitable[Any]]) -> list[Any]:

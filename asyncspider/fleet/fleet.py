@@ -11,7 +11,6 @@ from typing import Any, Self, cast
 import anyio
 from anyio import CancelScope, CapacityLimiter, Lock
 from anyio.streams.memory import MemoryObjectSendStream
-from anyio.to_thread import run_sync
 
 from ..connection import CloudConnection
 from ..errors import (
@@ -21,7 +20,7 @@ from ..errors import (
     PartialListError,
     SpiderError,
 )
-from ..registry import load_driver
+from ..registry import load_driver_aside
 from ..resources import AnyInfo, Page, Resource, VMInfo
 from ..streams import produced
 from ..transport.telemetry import Meter, metered
@@ -176,33 +175,41 @@ class Fleet:
         wanted = _resources(resources)
         self._check_open()
 
+        open_scopes = {
+            (name, resource): _Progress() for name in self._members for resource in wanted
+        }
+        # What was taken here, not what was sent: what is on its way when the deadline strikes
+        # is neither lost nor reported twice.
+        taken = dict.fromkeys(open_scopes, 0)
+
         async def scan(send: MemoryObjectSendStream[Batch]) -> None:
             call = object()
-            open_scopes = {
-                (name, resource): _Progress() for name in self._members for resource in wanted
-            }
 
             async def read(name: str, resource: Resource) -> None:
                 progress = open_scopes[name, resource]
                 reports = await self._read(call, name, resource, progress, send)
                 await send.send(reports)
-                del open_scopes[name, resource]
 
             await self._dispatch(dict.fromkeys(self._members, wanted), read)
-            late = [
-                self._report(name, resource, progress, self._late(name))
-                for (name, resource), progress in open_scopes.items()
-            ]
-            if late:
-                await send.send(late)
 
         batches = produced(scan, ahead=_PAGES_AHEAD)
         try:
             async for batch in batches:
+                last = batch[-1]  # a scope's own report comes after those of its parts
+                if isinstance(last, ScopeReport):
+                    del open_scopes[last.target, last.resource]
+                else:
+                    taken[last.target, last.resource] += len(batch)
                 yield batch
         finally:
             await batches.aclose()
         self._check_open()
+        late: list[ScopeReport] = []
+        for (name, resource), progress in open_scopes.items():
+            progress.count = taken[name, resource]
+            late.append(self._report(name, resource, progress, self._late(name)))
+        if late:
+            yield late
 
     async def scan(self, *resources: Resource | str) -> ScanResult:
         """Return all that `list` yields, sorted into records and scopes."""
@@ -352,7 +359,7 @@ class Fleet:
                 raise member.failed[1]
             info = member.target.connection_info
             try:
-                driver = await run_sync(load_driver, member.target.driver)
+                driver = await load_driver_aside(member.target.driver)
                 connection = await driver.connect_cloud(info)
             except Exception as error:
                 member.failed = (call, error)

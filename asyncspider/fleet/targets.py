@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 
-import anyio
 import msgspec
 from anyio import CapacityLimiter
 
 from ..driver import CloudDriver
 from ..errors import InvalidRequestError
 from ..info import ConnectionInfo
-from ..registry import load_driver
+from ..registry import load_driver_aside
 from ..resources import RegionInfo
+from ..streams import gathered
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +88,7 @@ async def expand(
         InvalidRequestError: A region or account is not there.
         SpiderError: The cloud could not be asked.
     """
-    cloud = load_driver(driver)
+    cloud = await load_driver_aside(driver)
     cloud.check_credential(connection_info.credential_info)
     prefix = name or driver
     infos = await _accounts(cloud, connection_info, accounts)
@@ -101,12 +102,7 @@ async def expand(
         async with limiter:
             found[index] = await cloud.list_regions(infos[index][1])
 
-    if len(infos) == 1:
-        await ask(0)
-    else:
-        async with anyio.create_task_group() as group:
-            for index in range(len(infos)):
-                group.start_soon(ask, index)
+    await gathered(*(partial(ask, index) for index in range(len(infos))))
     targets: list[Target] = []
     for (account, info), places in zip(infos, found, strict=True):
         for region in select([place.region for place in places], patterns, what="region"):

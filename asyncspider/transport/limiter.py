@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+from collections import deque
 from types import TracebackType
 
 import anyio
@@ -24,6 +24,7 @@ class RequestLimiter:
     def __init__(
         self, concurrency: int = 32, *, rate: float | None = None, burst: int | None = None
     ) -> None:
+        self._held: deque[_Slot] = deque()
         self.configure(concurrency, rate=rate, burst=burst)
 
     def configure(
@@ -42,8 +43,7 @@ class RequestLimiter:
         self._rate = rate
         self._burst = float(burst if burst is not None else max(1, math.ceil(rate or 1)))
         self._tokens = self._burst
-        self._refilled = time.monotonic()
-        self._borrowers: list[object] = []
+        self._refilled: float | None = None
 
     @property
     def concurrency(self) -> int:
@@ -65,8 +65,9 @@ class RequestLimiter:
             self._slots.total_tokens = int(window)
 
     async def _pace(self, rate: float) -> None:
-        now = time.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._refilled) * rate) - 1
+        now = anyio.current_time()
+        passed = 0.0 if self._refilled is None else now - self._refilled
+        self._tokens = min(self._burst, self._tokens + passed * rate) - 1
         self._refilled = now
         if self._tokens < 0:
             # The token is taken on credit, so waiters go in order, each at its own time.
@@ -80,9 +81,9 @@ class RequestLimiter:
         if self._slots is None:
             self._slots = CapacityLimiter(int(self._window))
         # One task may hold several slots (a request that needs another first).
-        borrower = _Slot(self._slots)
-        await self._slots.acquire_on_behalf_of(borrower)
-        self._borrowers.append(borrower)
+        slot = _Slot(self._slots)
+        await self._slots.acquire_on_behalf_of(slot)
+        self._held.append(slot)
         if self._rate is not None:
             try:
                 await self._pace(self._rate)
@@ -99,9 +100,9 @@ class RequestLimiter:
         self._free()
 
     def _free(self) -> None:
-        # Slots are alike, so it does not matter whose is given back.
-        slot = self._borrowers.pop()
-        assert isinstance(slot, _Slot)
+        # Slots are alike, so it does not matter whose is given back. The oldest: after
+        # `configure`, requests may still wait for those.
+        slot = self._held.popleft()
         slot.limiter.release_on_behalf_of(slot)
 
 
