@@ -73,20 +73,11 @@ class Paged(Generic[T]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         if self._items is None:
-            self._items = self._each()
+            self._items = _each(self.pages())
         return self._items
 
     async def __anext__(self) -> T:
         return await anext(self.__aiter__())
-
-    async def _each(self) -> AsyncGenerator[T, None]:
-        pages = self.pages()
-        try:
-            async for page in pages:
-                for item in page.items:
-                    yield item
-        finally:
-            await pages.aclose()
 
     async def aclose(self) -> None:
         """Stop reading and let go of what the iterator holds. Safe to call more than once."""
@@ -112,6 +103,17 @@ class Paged(Generic[T]):
         finally:
             await pages.aclose()
         return items
+
+
+async def _each(pages: AsyncGenerator[Page[T], None]) -> AsyncGenerator[T, None]:
+    # No method: an iteration that is dropped in the middle must not hold itself, or its end
+    # would wait for the garbage collector.
+    try:
+        async for page in pages:
+            for item in page.items:
+                yield item
+    finally:
+        await pages.aclose()
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
