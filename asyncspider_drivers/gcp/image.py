@@ -84,7 +84,7 @@ class GcpImageHandler(ImageHandler["GcpConnection"]):
     async def get_image(self, image_id: str) -> ImageInfo:
         """Return one image: ``name``, ``project/name``, or ``project/family/name``."""
         connection = self.connection
-        path = image_path(image_id, connection.project)
+        path = image_path(connection.facts("images.get"), image_id, connection.project)
         image = await connection.read_one(wire.Image, path, "images.get", f"image {image_id!r}")
         return image_info(image, path.split("/")[1], connection.project)
 

@@ -49,6 +49,9 @@ VM_STATUS: Mapping[str, VMStatus] = {
 }
 """Compute Engine's states ("VM instance lifecycle"); TERMINATED is its word for stopped."""
 
+IMAGE_KEY = "asyncspider-image"
+"""Metadata in which `start_vm` notes the image, for lists: only disks tell it otherwise."""
+
 PUBLIC_PROJECTS = frozenset(
     {
         "centos-cloud",
@@ -132,10 +135,12 @@ def vm_info(instance: wire.Instance, scope: Scope, project: str) -> VMInfo:
             boot = disk.device_name
         else:
             others.append(disk.device_name)
-    user, key = "", ""
+    user = key = image = ""
     for item in instance.metadata.items:
         if item.key == "ssh-keys":
             user, key = _first_key(item.value)
+        elif item.key == IMAGE_KEY:
+            image = _text(item.value)
     notes = unknown_state(VM_STATUS, native)
     if instance.status_message:
         notes = f"{notes}; {instance.status_message}" if notes else instance.status_message
@@ -144,6 +149,7 @@ def vm_info(instance: wire.Instance, scope: Scope, project: str) -> VMInfo:
         id=vm_id,
         start_time=utc(instance.last_start_timestamp or instance.creation_timestamp),
         region=_place(scope.region, zone),
+        image_id=image,
         spec_id=last(instance.machine_type),
         vnetwork_id=network,
         subnetwork_id=subnetwork,
@@ -165,9 +171,13 @@ def vm_info(instance: wire.Instance, scope: Scope, project: str) -> VMInfo:
 
 
 def _first_key(raw: msgspec.Raw) -> tuple[str, str]:
-    for key in ssh_keys(msgspec.json.decode(raw, type=str)):
+    for key in ssh_keys(_text(raw)):
         return key.user, key.id
     return "", ""
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return msgspec.json.decode(raw, type=str)
 
 
 def vm_status_info(instance: wire.InstanceState, scope: Scope) -> VMStatusInfo:
@@ -469,13 +479,15 @@ def key_pair_info(key: SshKey) -> KeyPairInfo:
 # -- addresses
 
 
-def public_ip_info(address: wire.Address, region: str) -> PublicIPInfo:
-    """Return a public address. Whose it is, is known; which interface of it, is not told."""
+def public_ip_info(address: wire.Address, region: str, holder: VNicInfo | None) -> PublicIPInfo:
+    """Return a public address, with the interface that has it."""
     vm_id = next(filter(None, map(instance_id, address.users)), "")
     return PublicIPInfo(
         name=address.name,
         id=f"{region}/{address.name}",
         public_ip=address.address,
         vm_id=vm_id,
+        vnic_id=holder.id if holder is not None else "",
+        private_ip=holder.private_ip if holder is not None else "",
         status=address.status,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 from asyncspider import NotFoundError
@@ -49,6 +50,11 @@ def subnetwork_id(url: str, project: str) -> str:
     return f"projects/{match['project']}/regions/{match['region']}/subnetworks/{match['name']}"
 
 
+def resource_path(url: str) -> str:
+    """Return the path of a URL, from ``projects/`` on."""
+    return url[url.index("projects/") :] if "projects/" in url else url
+
+
 def instance_id(url: str) -> str:
     """Return the id of an instance, ``zone/name``; ``""`` for the URL of anything else."""
     match = _URL.fullmatch(url)
@@ -57,11 +63,22 @@ def instance_id(url: str) -> str:
     return f"{match['zone']}/{match['name']}"
 
 
-def image_path(image_id: str, project: str) -> str:
+def image_id(url: str, project: str) -> str:
+    """Return the id of an image: its name, or ``owner/name`` of another project's."""
+    match = _URL.fullmatch(url)
+    if match is None or match["project"] == project:
+        return last(url)
+    return f"{match['project']}/{match['name']}"
+
+
+def image_path(facts: dict[str, Any], image_id: str, project: str) -> str:
     """Return the path of an image by any id that names one.
 
     ``name``, ``owner/name``, ``owner/family/name``, ``projects/p/global/images/name``,
     ``projects/p/global/images/family/name``, or a URL.
+
+    Raises:
+        NotFoundError: Nothing can have such an id.
     """
     found = re.search(r"projects/([^/]+)/global/images/(.+)", image_id)
     if found is not None:
@@ -71,17 +88,25 @@ def image_path(image_id: str, project: str) -> str:
     else:
         owner, rest = project, image_id
     if not owner or not re.fullmatch(r"(family/)?[^/]+", rest):
-        raise NotFoundError(f"there is no image {image_id!r}: ids look like name or project/name")
+        raise NotFoundError(
+            f"there is no image {image_id!r}: ids look like name or project/name", **facts
+        )
     return f"projects/{quote(owner, safe='')}/global/images/{quote(rest)}"
 
 
-def split_id(what: str, id: str, *parts: str) -> list[str]:
+def split_id(facts: dict[str, Any], what: str, id: str, *parts: str) -> list[str]:
     """Return the parts of an id, as ``zone/name``.
+
+    Args:
+        facts: Driver, region and operation, for the error.
+        what: What it is an id of.
+        id: The id.
+        parts: What its parts are called.
 
     Raises:
         NotFoundError: It has not that many, so nothing can have it.
     """
     found = id.split("/")
     if len(found) != len(parts) or not all(found):
-        raise NotFoundError(f"there is no {what} {id!r}: ids look like {'/'.join(parts)}")
+        raise NotFoundError(f"there is no {what} {id!r}: ids look like {'/'.join(parts)}", **facts)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,17 +12,20 @@ from asyncspider import (
     DeadlineExceededError,
     InvalidRequestError,
     NotFoundError,
+    Page,
     Paged,
     PublicIPHandler,
     PublicIPInfo,
     PublicIPReqInfo,
     SpiderError,
+    VNicInfo,
 )
+from asyncspider.streams import gathered
 from asyncspider.transport.offload import load_module
 
 from . import wire
-from .lists import check_in_scope, pages_of
-from .mapping import Scope, public_ip_info
+from .lists import all_in, check_in_scope, pages_of
+from .mapping import Scope, public_ip_info, scope_of, vnic_infos
 from .names import GLOBAL, instance_id, region_of, split_id
 from .undo import undone_on_failure
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from .connection import GcpConnection
 
 _INTERNAL = "INTERNAL"
+_NAMES_AT_ONCE = 20  # in one filter, which may not be long
 
 
 def address_path(connection: GcpConnection, address_id: str) -> str:
@@ -36,19 +42,13 @@ def address_path(connection: GcpConnection, address_id: str) -> str:
     Raises:
         NotFoundError: There can be none of that id here.
     """
-    region, name = split_id("public address", address_id, "region", "name")
+    region, name = split_id(
+        connection.facts("addresses.get"), "public address", address_id, "region", "name"
+    )
     if region == GLOBAL:
         return f"global/addresses/{quote(name, safe='')}"
     check_in_scope(connection, "public address", address_id, region, "")
     return f"regions/{quote(region, safe='')}/addresses/{quote(name, safe='')}"
-
-
-def _infos(addresses: list[wire.Address], scope: Scope) -> list[PublicIPInfo]:
-    return [
-        public_ip_info(address, scope.region)
-        for address in addresses
-        if address.address_type != _INTERNAL
-    ]
 
 
 class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
@@ -63,14 +63,14 @@ class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
         facts = connection.facts("addresses.insert")
         target: tuple[str, str, str] | None = None
         if request.vnic_id:
-            zone, machine, nic = split_id("interface", request.vnic_id, "zone", "vm", "nic0")
+            zone, machine, nic = split_id(facts, "interface", request.vnic_id, "zone", "vm", "nic0")
             target = (zone, machine, nic)
             if request.vm_id and request.vm_id != f"{zone}/{machine}":
                 raise InvalidRequestError(
                     f"interface {request.vnic_id!r} is not of VM {request.vm_id!r}", **facts
                 )
         elif request.vm_id:
-            zone, machine = split_id("VM", request.vm_id, "zone", "name")
+            zone, machine = split_id(facts, "VM", request.vm_id, "zone", "name")
             target = (zone, machine, "nic0")
         region = connection.region_info.region or (region_of(target[0]) if target else "")
         if not region:
@@ -140,16 +140,57 @@ class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
 
     def iter_public_ip(self) -> Paged[PublicIPInfo]:
         """Iterate over the region's addresses, or over all of the project, the global ones too."""
-        return Paged(
-            lambda: pages_of(
-                self.connection, "addresses", wire.ScopedAddresses, wire.Address, _infos
-            )
-        )
+        return Paged(self._pages)
+
+    async def _pages(self) -> AsyncGenerator[Page[PublicIPInfo], None]:
+        def public(addresses: list[wire.Address], scope: Scope) -> list[wire.Address]:
+            return [address for address in addresses if address.address_type != _INTERNAL]
+
+        pages = pages_of(self.connection, "addresses", wire.ScopedAddresses, wire.Address, public)
+        try:
+            async for page in pages:
+                infos = await self._joined(page.items, page.region)
+                yield Page(infos, page.region, page.zone)
+        finally:
+            await pages.aclose()
+
+    async def _joined(self, addresses: list[wire.Address], region: str) -> list[PublicIPInfo]:
+        """Return addresses with the interfaces that have them: one list for each zone."""
+        users = {instance_id(user) for address in addresses for user in address.users}
+        zones: defaultdict[str, list[str]] = defaultdict(list)
+        for vm_id in sorted(filter(None, users)):
+            zone, _, name = vm_id.partition("/")
+            zones[zone].append(name)
+        lookups = [
+            (zone, names[start : start + _NAMES_AT_ONCE])
+            for zone, names in zones.items()
+            for start in range(0, len(names), _NAMES_AT_ONCE)
+        ]
+        holders: dict[str, VNicInfo] = {}
+
+        def look(zone: str, names: list[str]) -> Callable[[], Awaitable[None]]:
+            async def read() -> None:
+                machines = await all_in(
+                    self.connection,
+                    f"zones/{zone}/instances",
+                    wire.InstanceNics,
+                    "instances.list",
+                    filter=" OR ".join(f'(name = "{name}")' for name in names),
+                )
+                place = scope_of(f"zones/{zone}")
+                for nic in vnic_infos(machines, place, self.connection.project):
+                    holders[nic.public_ip] = nic
+
+            return read
+
+        await gathered(*(look(*lookup) for lookup in lookups))
+        return [public_ip_info(one, region, holders.get(one.address)) for one in addresses]
 
     async def get_public_ip(self, public_ip_id: str) -> PublicIPInfo:
         """Return one address."""
         address = await self._address(public_ip_id)
-        return public_ip_info(address, public_ip_id.partition("/")[0])
+        [info] = await self._joined([address], public_ip_id.partition("/")[0])
+        return info
 
     async def _address(self, public_ip_id: str) -> wire.Address:
         address = await self.connection.read_one(

@@ -28,7 +28,7 @@ from .names import GLOBAL, network_id
 from .undo import undone_on_failure
 
 if TYPE_CHECKING:
-    from .connection import GcpConnection  # noqa: F401 - named in a string below
+    from .connection import GcpConnection
 
 _LONGEST = 63  # a name of Compute Engine ("Naming resources")
 _TAG = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -105,10 +105,7 @@ class GcpSecurityHandler(SecurityHandler["GcpConnection"]):
         return lambda: self.connection.change("DELETE", path, "firewalls.delete")
 
     async def _groups(self) -> dict[str, Group]:
-        firewalls: list[wire.Firewall] = await all_in(
-            self.connection, "global/firewalls", wire.Firewall, "firewalls.list"
-        )
-        return groups_of(firewalls, self.connection.project)
+        return await read_groups(self.connection)
 
     def iter_security(self) -> Paged[SecurityInfo]:
         """Iterate over the groups. All rules are read first: a group's may be on any page."""
@@ -192,6 +189,14 @@ class GcpSecurityHandler(SecurityHandler["GcpConnection"]):
             and any(group.tag in firewall.source_tags for firewall in other.firewalls)
         ]
         return users
+
+
+async def read_groups(connection: GcpConnection) -> dict[str, Group]:
+    """Return all groups of the project, by id: all rules are read, a group's may be anywhere."""
+    firewalls: list[wire.Firewall] = await all_in(
+        connection, "global/firewalls", wire.Firewall, "firewalls.list"
+    )
+    return groups_of(firewalls, connection.project)
 
 
 def _stem(network: str, tag: str) -> str:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
+import msgspec
 
 from asyncspider import (
     InvalidRequestError,
     NotFoundError,
     NotSupportedError,
     Paged,
+    PermissionDeniedError,
     VMHandler,
     VMInfo,
     VMReqInfo,
@@ -24,9 +26,10 @@ from asyncspider.transport.offload import load_module
 from . import wire
 from .key_pair import find_key
 from .lists import all_in, check_in_scope, pages_of
-from .mapping import scope_of, vm_info, vm_status, vm_status_info
-from .names import image_path, last, region_of, split_id
+from .mapping import IMAGE_KEY, scope_of, vm_info, vm_status, vm_status_info
+from .names import image_id, image_path, last, region_of, resource_path, split_id
 from .public_ip import address_path
+from .security import read_groups
 
 if TYPE_CHECKING:
     from .connection import GcpConnection
@@ -41,7 +44,7 @@ def instance_path(connection: GcpConnection, vm_id: str) -> str:
     Raises:
         NotFoundError: There can be none of that id here.
     """
-    zone, name = split_id("VM", vm_id, "zone", "name")
+    zone, name = split_id(connection.facts("instances.get"), "VM", vm_id, "zone", "name")
     check_in_scope(connection, "VM", vm_id, region_of(zone), zone)
     return f"zones/{quote(zone, safe='')}/instances/{quote(name, safe='')}"
 
@@ -55,7 +58,8 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
         The zone is the connection's, or the first of the region (of the subnetwork's, when the
         connection has none). It has a public address only when one is given. The key goes into
         its own ``ssh-keys``; a cloud-config into ``user-data``, any other user data into
-        ``startup-script``, which runs at each start.
+        ``startup-script``, which runs at each start. The image is noted in its metadata too, as
+        Compute Engine tells it of disks only, and a list of machines is to be one request.
 
         Returns when Compute Engine has found room for it: what it lacks quota or room for fails
         here, and not later unseen.
@@ -67,11 +71,13 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
                 "GCP has interfaces only inside VMs: leave vnic_info out", **facts
             )
         zone, subnetwork = await self._where(request)
-        address, key = await gathered(
-            lambda: self._address(request, region_of(zone)), lambda: self._key(request)
-        )
         network = request.vnetwork_info.id if request.vnetwork_info is not None else ""
-        items = {"ssh-keys": key} if key else {}
+        address, key, tags = await gathered(
+            lambda: self._address(request, region_of(zone)),
+            lambda: self._key(request),
+            lambda: self._tags(request, network),
+        )
+        items = {IMAGE_KEY: request.image_info.id, **({"ssh-keys": key} if key else {})}
         if request.user_data:
             cloud_config = request.user_data.startswith("#cloud-config")
             items["user-data" if cloud_config else "startup-script"] = request.user_data
@@ -79,11 +85,11 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
         body = bodies.instance(
             name=request.name,
             machine_type=f"zones/{zone}/machineTypes/{request.spec_id}",
-            image_path=image_path(request.image_info.id, connection.project),
+            image_path=image_path(facts, request.image_info.id, connection.project),
             network_path=_global("networks", network),
             subnetwork_path=subnetwork,
             public_ip=address,
-            tags=self._tags(request, network),
+            tags=tags,
             labels=request.tags,
             items=items,
         )
@@ -103,7 +109,7 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
         if request.subnetwork_id.startswith("projects/"):
             subnetwork, named = request.subnetwork_id, request.subnetwork_id.split("/")[3]
         elif request.subnetwork_id:
-            named, name = split_id("subnet", request.subnetwork_id, "region", "name")
+            named, name = split_id(facts, "subnet", request.subnetwork_id, "region", "name")
             subnetwork = f"projects/{connection.project}/regions/{named}/subnetworks/{name}"
         else:
             named = region
@@ -167,20 +173,29 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
             return ""
         return (await find_key(self.connection, request.key_pair_info.id)).line
 
-    def _tags(self, request: VMReqInfo, network: str) -> list[str]:
+    async def _tags(self, request: VMReqInfo, network: str) -> list[str]:
+        """Return the tags of the groups; Compute Engine itself would take any."""
+        connection = self.connection
+        facts = connection.facts("instances.insert")
+        wanted = [
+            group.id
+            for group in (request.security_info, *request.security_infos)
+            if group is not None
+        ]
+        known = await read_groups(connection) if wanted else {}
         tags: list[str] = []
-        for group in (request.security_info, *request.security_infos):
+        for group_id in dict.fromkeys(wanted):
+            group = known.get(group_id)
             if group is None:
-                continue
-            owner, slash, tag = group.id.rpartition("/")
-            if slash and owner != (network or "default"):
+                raise NotFoundError(f"there is no security group {group_id!r}", **facts)
+            if group.network != (network or "default"):
                 raise InvalidRequestError(
-                    f"security group {group.id!r} is not of network {network or 'default'!r}",
-                    **self.connection.facts("instances.insert"),
+                    f"security group {group_id!r} is not of network {network or 'default'!r}",
+                    **facts,
                 )
-            if tag:  # the group without a tag is every machine's already
-                tags.append(tag)
-        return list(dict.fromkeys(tags))
+            if group.tag:  # the group without a tag is every machine's already
+                tags.append(group.tag)
+        return tags
 
     async def _granted(
         self, started: wire.Operation, path: str, operation: str, before: str = ""
@@ -292,13 +307,21 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
         )
 
     async def get_vm(self, vm_id: str) -> VMInfo:
-        """Return one machine."""
-        path = instance_path(self.connection, vm_id)
-        machine = await self.connection.read_one(
-            wire.Instance, path, "instances.get", f"VM {vm_id!r}"
-        )
+        """Return one machine; of one that was started elsewhere, the boot disk tells the image."""
+        connection, project = self.connection, self.connection.project
         zone = vm_id.partition("/")[0]
-        return vm_info(machine, scope_of(f"zones/{zone}"), self.connection.project)
+        machine = await connection.read_one(
+            wire.Instance, instance_path(connection, vm_id), "instances.get", f"VM {vm_id!r}"
+        )
+        info = vm_info(machine, scope_of(f"zones/{zone}"), project)
+        boot = next((disk.source for disk in machine.disks if disk.boot), "")
+        if info.image_id or not boot:
+            return info
+        try:
+            disk = await connection.read(wire.DiskOrigin, resource_path(boot), "disks.get")
+        except (NotFoundError, PermissionDeniedError):
+            return info  # it has just gone, or may not be seen
+        return msgspec.structs.replace(info, image_id=image_id(disk.source_image, project))
 
 
 def _global(collection: str, id: str) -> str:

@@ -50,7 +50,9 @@ class GcpVNicHandler(VNicHandler["GcpConnection"]):
     async def get_vnic(self, vnic_id: str) -> VNicInfo:
         """Return one interface."""
         connection = self.connection
-        zone, name, device = split_id("interface", vnic_id, "zone", "vm", "nic0")
+        zone, name, device = split_id(
+            connection.facts("instances.get"), "interface", vnic_id, "zone", "vm", "nic0"
+        )
         check_in_scope(connection, "interface", vnic_id, region_of(zone), zone)
         machine = await connection.read_one(
             wire.InstanceNics,

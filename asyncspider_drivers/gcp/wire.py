@@ -111,6 +111,13 @@ class AttachedDisk(Wire, frozen=True):
 
     device_name: str = ""
     boot: bool = False
+    source: str = ""
+
+
+class DiskOrigin(Wire, frozen=True):
+    """What a disk was made of."""
+
+    source_image: str = ""
 
 
 class Tags(Wire, frozen=True):
@@ -165,6 +172,13 @@ class InstanceNics(Wire, frozen=True):
     network_interfaces: list[NetworkInterface] = []
 
 
+class InstanceDisks(Wire, frozen=True):
+    """A VM's disks."""
+
+    name: str
+    disks: list[AttachedDisk] = []
+
+
 class InNetwork(Wire, frozen=True):
     """Where an interface is."""
 
@@ -177,20 +191,6 @@ class InstanceTags(Wire, frozen=True):
     name: str
     tags: Tags = Tags()
     network_interfaces: list[InNetwork] = []
-
-
-class BootDisk(Wire, frozen=True):
-    """A disk to make an image of."""
-
-    source: str = ""
-    boot: bool = False
-
-
-class InstanceDisks(Wire, frozen=True):
-    """A VM's disks."""
-
-    name: str
-    disks: list[BootDisk] = []
 
 
 class ScopedInstances(Scoped, Generic[T], frozen=True):

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 
 import pytest
 
-from asyncspider_drivers.gcp.emulator import World, add_public_images, serve
+from asyncspider_drivers.gcp.emulator import Identity, World, add_public_images, serve
 
 from .official import Official
 
@@ -24,9 +28,42 @@ def world() -> World:
     return world
 
 
+@contextmanager
+def served(world: World, identity: Identity | None = None) -> Iterator[str]:
+    """Serve a world from a thread with a loop of its own: tests count the tasks of theirs."""
+    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, str]] = Future()
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        try:
+            async with serve(world, identity=identity) as address:
+                ready.set_result((asyncio.get_running_loop(), stop, address))
+                await stop.wait()
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+            raise
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="emulator")
+    thread.start()
+    loop, stop, address = ready.result(30)
+    try:
+        yield address
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+        assert not thread.is_alive()
+
+
 @pytest.fixture
-async def address(world: World) -> AsyncIterator[str]:
-    async with serve(world) as address:
+def identity(world: World) -> Identity:
+    """What hands out the tokens of that cloud."""
+    return Identity(world)
+
+
+@pytest.fixture
+def address(world: World, identity: Identity) -> Iterator[str]:
+    with served(world, identity) as address:
         yield address
 
 
