@@ -1,0 +1,1 @@
+"""A real OpenStack on this machine, for the tests: ``python -m tests.openstack_sandbox up``."""
