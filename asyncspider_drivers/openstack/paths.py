@@ -1,0 +1,18 @@
+"""Ids in paths."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from asyncspider import InvalidRequestError
+
+
+def segment(id: str) -> str:
+    """Return an id as one segment of a path.
+
+    Raises:
+        InvalidRequestError: It is empty or dots, and would name something else.
+    """
+    if not id or id in (".", ".."):
+        raise InvalidRequestError(f"not an id: {id!r}", driver="openstack")
+    return quote(id, safe="")
