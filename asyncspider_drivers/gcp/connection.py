@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, TypeVar
@@ -34,7 +35,7 @@ from .errors import error_of, error_of_operation
 from .image import GcpImageHandler
 from .key_pair import GcpKeyPairHandler
 from .lists import all_in
-from .names import last
+from .names import last, region_of
 from .public_ip import GcpPublicIPHandler
 from .security import GcpSecurityHandler
 from .vm import GcpVMHandler
@@ -77,6 +78,15 @@ def request_id(token: str) -> str:
         return str(uuid5(_TOKENS, token))
 
 
+def home_of(place: RegionInfo) -> RegionInfo:
+    """Return where to make things; of a whole project, what gcloud's variables say."""
+    zone = os.environ.get("CLOUDSDK_COMPUTE_ZONE", "")
+    region = os.environ.get("CLOUDSDK_COMPUTE_REGION", "") or region_of(zone)
+    if place.region or not region:
+        return place
+    return RegionInfo(region=region, zone=zone if region_of(zone) == region else "")
+
+
 class GcpConnection(CloudConnection):
     """Compute Engine in one project: a zone, a region, or (region ``""``) all of it."""
 
@@ -103,11 +113,14 @@ class GcpConnection(CloudConnection):
         self.region_info = region_info
         self.project = project
         self.root = api_root(connection_info.endpoint_url)
+        self.home = home_of(region_info)
+        """Where things are made: of a whole project, the region and zone that gcloud's variables
+        name."""
         self.metadata_lock = anyio.Lock()
         self._account = account
         self._session = session
         self._base = f"{self.root}/projects/{quote(project, safe='')}"
-        self._zones: list[str] | None = None
+        self._zones: dict[str, list[str]] = {}
         # A request that waits for an operation does nothing for minutes: it must not take the
         # place of one that works.
         self._waiting = RequestLimiter(_OPERATIONS_AT_ONCE)
@@ -328,10 +341,10 @@ class GcpConnection(CloudConnection):
         Raises:
             InvalidRequestError: There is no such region.
         """
-        if self._zones is None:
+        if region not in self._zones:
             found = await self.read(wire.Region, f"regions/{quote(region, safe='')}", "regions.get")
-            self._zones = sorted(map(last, found.zones))
-        return self._zones
+            self._zones[region] = sorted(map(last, found.zones))
+        return self._zones[region]
 
     async def zones(self) -> list[wire.Place]:
         """Return all zones."""

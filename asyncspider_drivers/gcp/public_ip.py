@@ -72,13 +72,15 @@ class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
         elif request.vm_id:
             zone, machine = split_id(facts, "VM", request.vm_id, "zone", "name")
             target = (zone, machine, "nic0")
-        region = connection.region_info.region or (region_of(target[0]) if target else "")
+        region = region_of(target[0]) if target else connection.home.region
         if not region:
             raise InvalidRequestError(
-                "an address needs a region: connect to one, or name the VM that gets it", **facts
+                "an address needs a region: connect to one, name the VM that gets it, or set "
+                "CLOUDSDK_COMPUTE_REGION",
+                **facts,
             )
-        if target and region_of(target[0]) != region:
-            raise NotFoundError(f"there is no VM in region {region!r} of that id", **facts)
+        if target:
+            check_in_scope(connection, "VM", f"{target[0]}/{target[1]}", region, target[0])
         bodies: Any = await load_module("asyncspider_drivers.gcp.bodies")
         path = f"regions/{quote(region, safe='')}/addresses"
         started = await connection.write(

@@ -102,26 +102,31 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
 
     async def _where(self, request: VMReqInfo) -> tuple[str, str]:
         """Return the zone, and the path of the subnetwork (``""`` = Compute Engine knows it)."""
-        connection, place = self.connection, self.connection.region_info
+        connection, place = self.connection, self.connection.home
+        scope = connection.region_info
         facts = connection.facts("instances.insert")
         network = request.vnetwork_info.id if request.vnetwork_info is not None else ""
-        region, subnetwork = place.region, ""
+        subnetwork = ""
         if request.subnetwork_id.startswith("projects/"):
             subnetwork, named = request.subnetwork_id, request.subnetwork_id.split("/")[3]
         elif request.subnetwork_id:
             named, name = split_id(facts, "subnet", request.subnetwork_id, "region", "name")
             subnetwork = f"projects/{connection.project}/regions/{named}/subnetworks/{name}"
         else:
-            named = region
+            named = place.region
         if not named:
             raise InvalidRequestError(
-                "no zone: connect to a zone or region, or name a subnet", **facts
+                "no zone: connect to a zone or region, name a subnet, or set CLOUDSDK_COMPUTE_ZONE",
+                **facts,
             )
-        if region and named != region:
+        if scope.region and named != scope.region:
             raise InvalidRequestError(
-                f"subnet {request.subnetwork_id!r} is not in region {region!r}", **facts
+                f"subnet {request.subnetwork_id!r} is not in region {scope.region!r}", **facts
             )
-        zone = place.zone or (await connection.zones_of(named))[0]
+        if place.zone and region_of(place.zone) == named:
+            zone = place.zone
+        else:
+            zone = (await connection.zones_of(named))[0]
         if network and not subnetwork and not network.startswith("projects/"):
             subnetwork = await self._subnetwork_of(network, named)
         return zone, subnetwork

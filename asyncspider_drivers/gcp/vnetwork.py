@@ -42,11 +42,12 @@ class GcpVNetworkHandler(VNetworkHandler["GcpConnection"]):
         """Create a network.
 
         In a region: of custom mode, with one subnetwork there that takes the whole block. In a
-        whole project: of auto mode, with a subnetwork in every region; it takes no block.
+        whole project: of auto mode, with a subnetwork in every region; it takes no block (unless
+        ``CLOUDSDK_COMPUTE_REGION`` names a region).
         Every network has a route to the internet (of its own accord), and lets nothing in.
         """
         request, connection = vnetwork_req_info, self.connection
-        region = connection.region_info.region
+        region = connection.home.region
         facts = connection.facts("networks.insert")
         if not region and request.cidr_block:
             raise InvalidRequestError(

@@ -8,7 +8,13 @@ from typing import ClassVar
 
 import pytest
 
-from asyncspider import CloudConnection, ConnectionInfo, CredentialInfo, RegionInfo, Resource
+from asyncspider import (
+    CloudConnection,
+    ConnectionInfo,
+    CredentialInfo,
+    RegionInfo,
+    Resource,
+)
 from asyncspider.testing import DriverContract
 from asyncspider_drivers.gcp.emulator import World, seed_instances
 
@@ -80,4 +86,21 @@ class TestRegion(GcpContract):
     async def fill_pages(self, connection: CloudConnection) -> tuple[Resource, int]:
         zones = ["us-central1-a", "us-central1-b"]
         seed_instances(self.world.projects["demo"], 1100, zones)
+        return Resource.VM, 1100
+
+
+class TestProject(GcpContract):
+    """A connection to the whole project: lists go by zone once there is a second page."""
+
+    @pytest.fixture
+    def connection_info(
+        self, address: str, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> ConnectionInfo:
+        world.tokens = {"good-token": time.time() + 3600}
+        self.world = world
+        monkeypatch.setenv("CLOUDSDK_COMPUTE_ZONE", "us-central1-a")
+        return info(address)
+
+    async def fill_pages(self, connection: CloudConnection) -> tuple[Resource, int]:
+        seed_instances(self.world.projects["demo"], 1100)
         return Resource.VM, 1100
