@@ -10,8 +10,16 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+import msgspec
 
-from asyncspider import ConnectionInfo, CredentialInfo, NotSupportedError, Target, expand
+from asyncspider import (
+    ConnectionInfo,
+    CredentialInfo,
+    NotSupportedError,
+    RegionInfo,
+    Target,
+    expand,
+)
 from asyncspider.registry import load_driver
 from asyncspider.streams import first_error
 
@@ -92,6 +100,49 @@ class MotoAws(DemoCloud):
         return targets
 
 
+class EmulatedGcp(DemoCloud):
+    """Google Cloud, emulated: one project, listed as a whole."""
+
+    title = "Google Cloud (our emulator) in 3 regions"
+
+    def __enter__(self) -> Self:
+        load_driver("gcp")
+        self._server = self._stack.enter_context(
+            LocalServer("asyncspider_drivers.demo.compute_engine")
+        )
+        return self
+
+    async def targets(self, vms: int) -> list[Target]:
+        """Fill each region at the same time; one target covers them all."""
+        info = ConnectionInfo(
+            # A token of no account: the driver looks for no other credentials then.
+            credential_info=CredentialInfo(
+                key_values={"project_id": "demo", "access_token": "testing-no-account"}
+            ),
+            endpoint_url=await self._server.ready(),
+        )
+        driver = load_driver("gcp")
+        places = await driver.list_regions(info)
+        async with driver.connect_cloud(info) as connection:
+            images = await connection.create_image_handler().list_image(owners=["debian-cloud"])
+
+        async def fill_one(place: RegionInfo) -> None:
+            there = msgspec.structs.replace(info, region_info=place)
+            async with driver.connect_cloud(there) as connection:
+                await fill(
+                    connection,
+                    prefix=f"demo-{place.region}",  # networks and images span all regions
+                    vms=vms,
+                    image_id=images[0].id,
+                    spec_id="e2-small",
+                )
+
+        async with anyio.create_task_group() as group:
+            for place in places:
+                group.start_soon(fill_one, place)
+        return await expand("gcp", info, driver.default_regions)
+
+
 class Mock(DemoCloud):
     """The mock cloud, which comes with its VMs."""
 
@@ -113,7 +164,7 @@ def _forget_aws_environment() -> None:
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
-CLOUDS: tuple[Callable[[], DemoCloud], ...] = (MotoAws, Mock)
+CLOUDS: tuple[Callable[[], DemoCloud], ...] = (MotoAws, EmulatedGcp, Mock)
 """All of them; one more is a class here and its name in this line."""
 
 

@@ -44,6 +44,7 @@ class GcpDriver(CloudDriver):
 
     name = "gcp"
     connection_class = GcpConnection
+    default_regions = ""
     credential_keys: ClassVar[Mapping[str, str]] = {
         "project_id": "project; default: the one that the credentials name",
         "credentials_file": "path of a credentials file, as a service account's key",
