@@ -53,9 +53,11 @@ class AwsVMHandler(VMHandler["AwsConnection"]):
                 {"DeviceIndex": 0, "NetworkInterfaceId": request.vnic_info.id}
             ]
         else:
-            network["SubnetId"] = await self._subnet(request)
             network["SecurityGroupIds"] = groups or None
-        zone = connection.region_info.zone
+            if subnet := await self._subnet(request):
+                network["SubnetId"] = subnet
+            elif zone := connection.region_info.zone:
+                network["Placement"] = {"AvailabilityZone": zone}
         answer = await connection.call(
             wire.RunInstances,
             "RunInstances",
@@ -66,7 +68,6 @@ class AwsVMHandler(VMHandler["AwsConnection"]):
             KeyName=request.key_pair_info.id if request.key_pair_info else None,
             UserData=request.user_data or None,
             ClientToken=request.idempotency_token or str(uuid.uuid4()),
-            Placement={"AvailabilityZone": zone} if zone and "SubnetId" not in network else None,
             TagSpecifications=tag_specifications("instance", request.name, request.tags),
             **network,
         )

@@ -200,23 +200,35 @@ class AwsVNetworkHandler(VNetworkHandler["AwsConnection"]):
 
     async def _check_unused(self, vpc_id: str) -> None:
         """Raise for what would make EC2 refuse half way through."""
-        nics, groups = await gathered(
+        in_vpc = _filter("vpc-id", vpc_id)
+        reservations, nics, groups = await gathered(
+            lambda: self.connection.all_of(
+                wire.DescribeInstances, "DescribeInstances", "reservation_set", Filters=in_vpc
+            ),
             lambda: self.connection.all_of(
                 wire.DescribeNetworkInterfaces,
                 "DescribeNetworkInterfaces",
                 "network_interface_set",
-                Filters=_filter("vpc-id", vpc_id),
+                Filters=in_vpc,
             ),
             lambda: self.connection.all_of(
                 wire.DescribeSecurityGroups,
                 "DescribeSecurityGroups",
                 "security_group_info",
-                Filters=_filter("vpc-id", vpc_id),
+                Filters=in_vpc,
             ),
         )
+        # A terminated machine stays listed for an hour, and may its interface: neither is a user.
         users = [
-            (nic.attachment.instance_id if nic.attachment else "") or nic.network_interface_id
+            instance.instance_id
+            for reservation in reservations
+            for instance in reservation.instances_set
+            if instance.instance_state is None or instance.instance_state.name != "terminated"
+        ]
+        users += [
+            nic.network_interface_id
             for nic in nics
+            if nic.attachment is None or not nic.attachment.instance_id
         ]
         users += [group.group_id for group in groups if group.group_name != "default"]
         if users:

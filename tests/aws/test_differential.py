@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 
-from asyncspider import CloudConnection, RegionInfo, Resource, load_driver
+from asyncspider import (
+    CloudConnection,
+    ImageInfo,
+    InvalidRequestError,
+    KeyPairReqInfo,
+    NotFoundError,
+    PublicIPReqInfo,
+    RegionInfo,
+    Resource,
+    SecurityReqInfo,
+    SecurityRule,
+    VMReqInfo,
+    VNetworkReqInfo,
+    load_driver,
+)
 from asyncspider.transport.telemetry import Meter, metered
 
 from . import theirs
@@ -253,3 +269,96 @@ async def test_pages(fresh_moto: str, boto: Boto) -> None:
         assert by_id([theirs.ours(vm, *NOT_BOTOS) for vm in vms]) == wanted
         # As many requests as pages, and not one more.
         assert meter.requests == max(1, -(-count // 1000))
+
+
+async def test_a_vm_that_we_start_is_what_boto3_sees(fresh_moto: str, boto: Boto) -> None:
+    client = boto(REGION)
+    async with connect(fresh_moto) as connection:
+        network = await connection.create_vnetwork_handler().create_vnetwork(
+            VNetworkReqInfo(name="net", cidr_block="10.9.0.0/20")
+        )
+        groups = [
+            await connection.create_security_handler().create_security(
+                SecurityReqInfo(name=name, vnetwork_id=network.id)
+            )
+            for name in ("first", "second")
+        ]
+        key = await connection.create_key_pair_handler().create_key(KeyPairReqInfo(name="key"))
+        vm = await connection.create_vm_handler().start_vm(
+            VMReqInfo(
+                name="web",
+                image_info=ImageInfo(id=some_image(client)),
+                spec_id="t3.micro",
+                vnetwork_info=network,
+                security_info=groups[0],
+                security_infos=[groups[1]],
+                key_pair_info=key,
+                tags={"team": "a&b"},
+                user_data="#!/bin/sh\necho hello\n",
+                idempotency_token="just-once",
+            )
+        )
+    [instance] = instances(client)
+    assert instance["InstanceId"] == vm.id
+    assert instance["ClientToken"] == "just-once"
+    assert theirs.tags(instance) == {"Name": "web", "team": "a&b"}
+    assert instance["SubnetId"] == network.subnets[0].id
+    assert [group["GroupId"] for group in instance["SecurityGroups"]] == [g.id for g in groups]
+    assert instance["KeyName"] == "key"
+    data = client.describe_instance_attribute(InstanceId=vm.id, Attribute="userData")
+    assert base64.b64decode(data["UserData"]["Value"]) == b"#!/bin/sh\necho hello\n"
+
+
+async def test_a_network_can_be_reached_from_outside(fresh_moto: str, boto: Boto) -> None:
+    client = boto(REGION)
+    async with connect(fresh_moto) as connection:
+        handler = connection.create_vnetwork_handler()
+        network = await handler.create_vnetwork(VNetworkReqInfo(name="net"))
+        of_it = [{"Name": "vpc-id", "Values": [network.id]}]
+        [table] = client.describe_route_tables(Filters=of_it)["RouteTables"]
+        [way_out] = [
+            route for route in table["Routes"] if route["DestinationCidrBlock"] == "0.0.0.0/0"
+        ]
+        gateways = client.describe_internet_gateways()["InternetGateways"]
+        [gateway] = [gateway for gateway in gateways if gateway["Attachments"]]
+        assert way_out["GatewayId"] == gateway["InternetGatewayId"]
+        assert gateway["Attachments"][0]["VpcId"] == network.id
+        [subnet] = client.describe_subnets(Filters=of_it)["Subnets"]
+        assert subnet["MapPublicIpOnLaunch"]
+        assert await handler.delete_vnetwork(network.id)
+    assert client.describe_internet_gateways()["InternetGateways"] == []
+    assert client.describe_subnets(Filters=of_it)["Subnets"] == []
+    assert network.id not in [vpc["VpcId"] for vpc in client.describe_vpcs()["Vpcs"]]
+
+
+async def test_a_network_that_fails_half_way_leaves_nothing(fresh_moto: str, boto: Boto) -> None:
+    client = boto(REGION)
+    before = client.describe_vpcs()["Vpcs"]
+    there = msgspec.structs.replace(
+        info(fresh_moto, REGION), region_info=RegionInfo(region=REGION, zone=f"{REGION}z")
+    )
+    async with load_driver("aws").connect_cloud(there) as connection:
+        with pytest.raises(InvalidRequestError):  # there is no such zone for the subnet
+            await connection.create_vnetwork_handler().create_vnetwork(VNetworkReqInfo(name="x"))
+    assert client.describe_vpcs()["Vpcs"] == before
+    assert client.describe_internet_gateways()["InternetGateways"] == []
+
+
+async def test_an_address_that_can_not_be_given_is_released(fresh_moto: str, boto: Boto) -> None:
+    async with connect(fresh_moto) as connection:
+        with pytest.raises(NotFoundError):
+            await connection.create_public_ip_handler().create_public_ip(
+                PublicIPReqInfo(name="x", vm_id="i-0123456789abcdef0")
+            )
+    assert boto(REGION).describe_addresses()["Addresses"] == []
+
+
+async def test_a_group_with_a_bad_rule_is_removed(fresh_moto: str, boto: Boto) -> None:
+    rule = SecurityRule(direction="inbound", protocol="tcp", from_port=1, cidr="300.0.0.0/99")
+    async with connect(fresh_moto) as connection:
+        with pytest.raises(InvalidRequestError):
+            await connection.create_security_handler().create_security(
+                SecurityReqInfo(name="bad", rules=[rule])
+            )
+    names = [g["GroupName"] for g in boto(REGION).describe_security_groups()["SecurityGroups"]]
+    assert names == ["default"]

@@ -119,10 +119,26 @@ def test_what_is_no_answer(body: bytes) -> None:
         decode(body)
 
 
-def test_entities_are_not_expanded() -> None:
+def test_a_document_type_is_refused() -> None:
     bomb = b"""<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY f SYSTEM "file:///etc/passwd">]>
     <DescribeInstancesResponse><nextToken>&f;</nextToken></DescribeInstancesResponse>"""
-    assert decode(bomb).next_token == ""
+    with pytest.raises(ProtocolError, match="document type"):
+        decode(bomb)
+
+
+@pytest.mark.parametrize(
+    "text", ['"', "\\", '\\"', "a\nb", "\t", "\u00e9 \U0001f600", "\U0001fffe", "],[", "{}", "\x7f"]
+)
+def test_text_of_any_kind_comes_through(text: str) -> None:
+    answer = decode(INSTANCES.replace(b"my_keypair", text.encode()))
+    [instance] = answer.reservation_set[0].instances_set
+    assert instance.key_name == text
+    assert instance.instance_type == "t2.micro"
+
+
+def test_white_space_alone_is_text_too() -> None:
+    answer = decode(INSTANCES.replace(b"my_keypair", b"  "))
+    assert answer.reservation_set[0].instances_set[0].key_name == "  "
 
 
 @given(st.integers(0, len(INSTANCES)), st.integers(0, len(INSTANCES)), st.binary(max_size=8))
