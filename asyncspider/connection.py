@@ -264,7 +264,7 @@ class CloudConnection(ABC):
             except SpiderError as caught:
                 error = caught
                 if isinstance(caught, ThrottledError):
-                    limiter.throttled()
+                    limiter.throttled(caught.retry_after)
                 raise
             else:
                 limiter.succeeded()

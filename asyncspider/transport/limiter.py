@@ -11,6 +11,9 @@ from anyio import CapacityLimiter
 
 from ..errors import InvalidRequestError
 
+LONGEST_PAUSE = 30.0
+"""Longest time that one throttled request holds up the others, in seconds."""
+
 
 class RequestLimiter:
     """Bounds requests in flight, and adapts: halved when throttled, one more after each round.
@@ -44,15 +47,24 @@ class RequestLimiter:
         self._burst = float(burst if burst is not None else max(1, math.ceil(rate or 1)))
         self._tokens = self._burst
         self._refilled: float | None = None
+        self._not_before = -math.inf
 
     @property
     def concurrency(self) -> int:
         """Requests that may be in flight now."""
         return int(self._window)
 
-    def throttled(self) -> None:
-        """Note that the cloud said: too many."""
+    def throttled(self, retry_after: float | None = None) -> None:
+        """Note that the cloud said: too many.
+
+        Args:
+            retry_after: Seconds that it asked to wait. No request goes before they are over:
+                the others would only be refused too. Counts up to `LONGEST_PAUSE`.
+        """
         self._resize(max(1.0, self._window / 2))
+        if retry_after is not None:
+            until = anyio.current_time() + min(retry_after, LONGEST_PAUSE)
+            self._not_before = max(self._not_before, until)
 
     def succeeded(self) -> None:
         """Note a good answer."""
@@ -84,12 +96,15 @@ class RequestLimiter:
         slot = _Slot(self._slots)
         await self._slots.acquire_on_behalf_of(slot)
         self._held.append(slot)
-        if self._rate is not None:
-            try:
+        try:
+            # Others may put it off meanwhile.
+            while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - a time, no event
+                await anyio.sleep_until(self._not_before)
+            if self._rate is not None:
                 await self._pace(self._rate)
-            except BaseException:
-                self._free()
-                raise
+        except BaseException:
+            self._free()
+            raise
 
     async def __aexit__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import anyio
 import msgspec
 
 from ..errors import SpiderError, ThrottledError, UnavailableError
@@ -16,11 +17,12 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How stubborn a connection is. Waits grow exponentially, with jitter."""
 
     throttled_attempts: int = 8
-    """Most attempts while the cloud says: too many requests."""
+    """Most attempts while the cloud says: too many requests; but as many as `budget` has room for
+    while it also says when to come back."""
     unavailable_attempts: int = 3
     """Most attempts at a server that is down, resets or answers 5xx."""
     budget: float = 60.0
-    """No attempt begins later than this after the first, in seconds."""
+    """No attempt begins later than this after the first failed, in seconds."""
     wait_initial: float = 0.1
     """First wait, in seconds."""
     wait_max: float = 10.0
@@ -52,17 +54,20 @@ async def _again(
     import stamina
 
     made = 0
+    began = anyio.current_time()
 
     def verdict(error: Exception) -> bool | float:
         if not isinstance(error, SpiderError) or not _worth_it(error, idempotent):
             return False
         throttled = isinstance(error, ThrottledError)
+        told = error.retry_after
         most = policy.throttled_attempts if throttled else policy.unavailable_attempts
-        if made >= most:
+        if made >= most and not (throttled and told is not None):
             return False
-        if error.retry_after is not None:
-            return error.retry_after if error.retry_after <= policy.budget else False
-        return True
+        if told is None:
+            return True
+        wait = max(told, policy.wait_initial)
+        return wait if anyio.current_time() + wait <= began + policy.budget else False
 
     async for trial in stamina.retry_context(
         on=verdict,

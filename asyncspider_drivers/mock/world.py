@@ -361,7 +361,7 @@ class World:
         now = self.clock.now()
         bucket.tokens = min(burst, bucket.tokens + (now - bucket.filled) * rate)
         bucket.filled = now
-        if bucket.tokens < 1:
+        if bucket.tokens < 1 - 1e-9:  # who waited as long as told is not refused for rounding
             raise ThrottledError(
                 "too many requests",
                 code="RequestLimitExceeded",
