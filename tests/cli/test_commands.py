@@ -55,21 +55,16 @@ def test_driver_without_its_sdk_says_what_to_install(
         return package != "aiobotocore"
 
     monkeypatch.setattr(registry, "_installed", installed)
-    load_driver.cache_clear()
-    try:
-        with pytest.raises(NotSupportedError, match=r"needs aiobotocore.*asyncspider\[aws\]"):
-            load_driver("aws")
-        code, out, _ = here("drivers")
-        assert code == 0
-        assert (
-            "driver 'aws' needs aiobotocore, which is not installed; install asyncspider[aws]"
-            in (out.splitlines())
-        )
-        code, _, errors = here("scan", "--driver", "aws")
-        assert code == 2
-        assert "install asyncspider[aws]" in errors
-    finally:
-        load_driver.cache_clear()
+    monkeypatch.setattr(registry, "_loaded", {})
+    with pytest.raises(NotSupportedError, match=r"needs aiobotocore.*asyncspider\[aws\]"):
+        load_driver("aws")
+    code, out, _ = here("drivers")
+    assert code == 0
+    told = "driver 'aws' needs aiobotocore, which is not installed; install asyncspider[aws]"
+    assert told in out.splitlines()
+    code, _, errors = here("scan", "--driver", "aws")
+    assert code == 2
+    assert "install asyncspider[aws]" in errors
 
 
 def test_regions_one_a_line(here: Here) -> None:
