@@ -1,7 +1,7 @@
 """What EC2 sends, as far as this driver reads it.
 
 Names are those of the EC2 API reference (Data Types). The XML element of a field is its name
-in camel case; see `parser` for how lists and times are read.
+in camel case; see `parser` for how they are read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from datetime import datetime
 import msgspec
 
 
-class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Base of all of these."""
+class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel", array_like=True):
+    """Base of all of these; `parser` writes each as an array of its fields."""
 
 
 class Tag(Wire, frozen=True):

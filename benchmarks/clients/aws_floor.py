@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import aiohttp
 from lxml import etree
@@ -14,11 +15,14 @@ _TOKEN = "{http://ec2.amazonaws.com/doc/2016-11-15/}nextToken"
 
 def scan(job: Job, meter: Meter) -> None:
     """List all instances."""
+    gc.disable()
     asyncio.run(_scan(job, meter))
 
 
 async def _scan(job: Job, meter: Meter) -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), read_bufsize=2**20
+    ) as session:
 
         async def region(name: str) -> int:
             count, token = 0, None
@@ -33,6 +37,7 @@ async def _scan(job: Job, meter: Meter) -> None:
                 count += len(root[1])
                 meter.first()
                 token = root[-1].text if root[-1].tag == _TOKEN else None
+                del root
                 if token is None:
                     return count
 

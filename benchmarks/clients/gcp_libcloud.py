@@ -18,11 +18,11 @@ from .measure import Job, Meter
 
 
 class _Connection(GCEConnection):
-    def __init__(self, user_id: str, key: str, secure: bool, *_: Any, **kwargs: Any) -> None:
+    def __init__(self, user_id: str, key: str, *where: Any, **kwargs: Any) -> None:
         for unused in ("auth_type", "credential_file", "scopes"):
             kwargs.pop(unused, None)
         project = kwargs.pop("project")
-        ConnectionUserAndKey.__init__(self, user_id, key, secure=secure, **kwargs)
+        ConnectionUserAndKey.__init__(self, user_id, key, *where, **kwargs)
         self.request_path = f"/compute/v1/projects/{project}"
         self.gce_params = None
 
