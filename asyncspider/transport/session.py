@@ -242,7 +242,10 @@ class http_errors:  # noqa: N801 - reads as the verb it is: ``with http_errors(u
 
 def translate(error: BaseException, url: str) -> SpiderError:
     """Return the typed error for an exception of aiohttp or of a socket."""
-    host = urlsplit(url).netloc.rpartition("@")[2] or url
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:
+        return InvalidRequestError("not an address: its host is no host")
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return UnavailableError(
