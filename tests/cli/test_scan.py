@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -270,3 +271,27 @@ def test_on_a_terminal_there_is_a_live_display(tmp_path: Path) -> None:
     assert "scopes · " in text
     assert "✗" in text
     assert "mock/a: image" not in text
+
+
+def test_memory_does_not_grow_with_the_inventory(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from asyncspider.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    assert ended.code == 0\n"
+        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+
+    def peak(vms: int) -> int:
+        options = [*mock_options(regions=1, vms=vms), "-r", "vm", "-o", "out.jsonl"]
+        done = subprocess.run(
+            [sys.executable, "-c", program, "scan", *options],
+            cwd=tmp_path,
+            env=CLEAN,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout.rpartition("peak ")[2])
+
+    assert peak(100_000) < 1.25 * peak(2_000)
