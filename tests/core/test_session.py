@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from asyncspider import (
-    DeadlineExceededError,
     InvalidRequestError,
     ProtocolError,
     SpiderError,
@@ -50,10 +49,9 @@ async def ask(url: str, **settings: object) -> bytes:
 async def test_a_server_that_misbehaves_is_a_typed_error(
     answer: Answer, kind: type[SpiderError] | tuple[type[SpiderError], ...], code: str
 ) -> None:
-    async with no_leftovers():
-        async with serving(answer) as server:
-            with pytest.raises(kind) as caught:
-                await ask(server.url)
+    async with no_leftovers(), serving(answer) as server:
+        with pytest.raises(kind) as caught:
+            await ask(server.url)
     error = caught.value
     assert error.message.startswith("127.0.0.1:")
     assert code in error.code
@@ -63,11 +61,10 @@ async def test_a_server_that_misbehaves_is_a_typed_error(
 
 @pytest.mark.parametrize("answer", [servers.never, servers.half_and_hang])
 async def test_a_server_that_hangs_is_left_at_the_deadline(answer: Answer) -> None:
-    async with no_leftovers(), serving(answer) as server:
-        async with session() as lease:
-            with anyio.move_on_after(0.05) as scope:
-                await lease.request("GET", server.url)
-            assert scope.cancelled_caught
+    async with no_leftovers(), serving(answer) as server, session() as lease:
+        with anyio.move_on_after(0.05) as scope:
+            await lease.request("GET", server.url)
+        assert scope.cancelled_caught
 
 
 async def test_a_port_where_nobody_listens() -> None:
@@ -144,16 +141,15 @@ async def test_a_request_can_be_cancelled_anywhere(turns: int) -> None:
 
 
 async def test_releasing_ends_requests_of_nobody_else() -> None:
-    async with no_leftovers(), serving(servers.fine) as server:
-        async with session() as lease:
-            async with anyio.create_task_group() as group:
+    async with no_leftovers(), serving(servers.fine) as server, session() as lease:
+        async with anyio.create_task_group() as group:
 
-                async def use() -> None:
-                    assert await ask(server.url) == b"fine"
+            async def use() -> None:
+                assert await ask(server.url) == b"fine"
 
-                for _ in range(20):
-                    group.start_soon(use)
-            assert (await lease.request("GET", server.url)).status == 200
+            for _ in range(20):
+                group.start_soon(use)
+        assert (await lease.request("GET", server.url)).status == 200
 
 
 async def test_the_user_agent_says_who_asks() -> None:
