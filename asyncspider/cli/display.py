@@ -147,7 +147,8 @@ class PlainProgress:
 
     def begin(self, targets: int, scopes: int) -> None:
         """Note how much there is to do."""
-        show(self._out, f"scanning {_plural(targets, 'target')}, {_plural(scopes, 'scope')}")
+        if targets:
+            show(self._out, f"scanning {_plural(targets, 'target')}, {_plural(scopes, 'scope')}")
 
     def saw(self, batch: Batch) -> None:
         """Note what arrived."""

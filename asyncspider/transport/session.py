@@ -7,6 +7,7 @@ them. The session opens with the first lease and closes with the last, and leave
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -262,7 +263,9 @@ def translate(error: BaseException, url: str) -> SpiderError:
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return DeadlineExceededError(f"{host}: no answer in time")
         case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or "connection failed"
+            # asyncio writes "Connect call failed" and the address there; the number says why.
+            number = error.os_error.errno
+            reason = os.strerror(number).lower() if number else "connection failed"
             return UnavailableError(f"{host}: {reason}", code="Connect")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return InvalidRequestError(f"not an address: {host}")
