@@ -66,6 +66,17 @@ def test_resources_and_regions_can_be_chosen(cli: Cli) -> None:
     }
 
 
+def test_accounts_by_glob_and_by_name(cli: Cli) -> None:
+    options = mock_options(regions="a,b", vms=2, accounts="red,blue,black")
+    done = cli("scan", *options, "--accounts", "b*", "-r", "vm", "--json")
+    assert done.returncode == 0, done.stderr
+    outcomes = [decode_json(line) for line in done.stdout.splitlines()]
+    found = Counter(o.target for o in outcomes if isinstance(o, Record))
+    assert found == {
+        f"mock/{account}/{region}": 2 for account in ("blue", "black") for region in ("a", "b")
+    }
+
+
 def test_one_dead_region_costs_only_itself_and_is_3(cli: Cli) -> None:
     done = cli("scan", *mock_options(regions="a,b,c", vms=5, dead="b"), "--json")
     assert done.returncode == 3
