@@ -157,10 +157,10 @@ def vm_info(server: wire.Server, region: str, joins: Joins = NO_JOINS) -> VMInfo
             if port.id in joins.floating:
                 public_ip = joins.floating[port.id].floating_ip_address
                 break
-    groups = list(first.security_groups) if first is not None else []
+    groups = sorted(first.security_groups) if first is not None else []
     for port in ports:
         if port is not first:
-            groups += [group for group in port.security_groups if group not in groups]
+            groups += [group for group in sorted(port.security_groups) if group not in groups]
     subnet = ""
     if first is not None:
         subnet = next(
@@ -249,10 +249,14 @@ def image_info(image: wire.Image) -> ImageInfo:
     )
 
 
+def _subnet_order(subnet: wire.Subnet) -> tuple[int, str, str]:
+    return subnet.ip_version, subnet.name, subnet.id
+
+
 def subnets_by_network(subnets: Iterable[wire.Subnet]) -> dict[str, list[wire.Subnet]]:
-    """Return the subnets of each network."""
+    """Return the subnets of each network, those of IPv4 first."""
     joined: dict[str, list[wire.Subnet]] = {}
-    for subnet in subnets:
+    for subnet in sorted(subnets, key=_subnet_order):
         joined.setdefault(subnet.network_id, []).append(subnet)
     return joined
 
@@ -275,12 +279,13 @@ def vnetwork_info(
 
 
 def security_info(group: wire.SecurityGroup) -> SecurityInfo:
-    """Return a security group with its rules."""
+    """Return a security group with its rules, in an order that Neutron itself does not keep."""
+    rules = sorted(group.security_group_rules, key=lambda rule: rule.id)
     return SecurityInfo(
         name=group.name,
         id=group.id,
         description=group.description or "",
-        rules=[_security_rule(rule) for rule in group.security_group_rules],
+        rules=[_security_rule(rule) for rule in rules],
     )
 
 
@@ -343,7 +348,7 @@ def vnic_info(port: wire.Port, floating: wire.FloatingIP | None) -> VNicInfo:
         mac_address=port.mac_address.lower(),
         private_ip=first.ip_address if first else "",
         public_ip=floating.floating_ip_address if floating else "",
-        security_ids=port.security_groups,
+        security_ids=sorted(port.security_groups),
         status=port.status,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from anyio import CancelScope
 from asyncspider import (
     ConflictError,
     DeadlineExceededError,
+    InvalidRequestError,
     NotFoundError,
     Page,
     Paged,
@@ -24,6 +25,7 @@ from asyncspider import (
     VMReqInfo,
     VMStatus,
     VMStatusInfo,
+    wait_for_vm,
 )
 from asyncspider.streams import gathered
 
@@ -151,12 +153,18 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             if network is None:
                 return "none"
             network_id = network.id
-        if not port_id and (request.subnetwork_id or request.public_ip_info is not None):
+        subnet_id = "" if port_id else request.subnetwork_id
+        if subnet_id:
+            subnet = await self._subnet(subnet_id, network_id)
+            network_id = subnet.network_id
+            if await self._is_only(subnet):
+                subnet_id = ""  # Nova will take it anyway
+        if not port_id and (subnet_id or request.public_ip_info is not None):
             vnics = OpenStackVNicHandler(self.connection)
             port = await vnics.make(
                 request.name,
                 network_id=network_id,
-                subnet_id=request.subnetwork_id,
+                subnet_id=subnet_id,
                 security_ids=groups,
                 description=PORT_MARK,
             )
@@ -166,6 +174,26 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             addresses = OpenStackPublicIPHandler(self.connection)
             await addresses.associate(request.public_ip_info.id, port_id)
         return [{"port": port_id}] if port_id else [{"uuid": network_id}]
+
+    async def _subnet(self, subnet_id: str, network_id: str) -> wire.Subnet:
+        subnet = await OpenStackVNicHandler(self.connection).subnet(subnet_id)
+        if network_id and subnet.network_id != network_id:
+            raise InvalidRequestError(
+                f"subnet {subnet_id} is not of network {network_id}, but of {subnet.network_id}",
+                **self.connection.facts("CreateServer"),
+            )
+        return subnet
+
+    async def _is_only(self, subnet: wire.Subnet) -> bool:
+        others: list[wire.Subnet] = await self.connection.all_of(
+            wire.Subnets,
+            "ListSubnets",
+            "network",
+            "/subnets",
+            "subnets",
+            f"network_id={subnet.network_id}",
+        )
+        return all(other.id == subnet.id for other in others)
 
     async def _remove_port(self, port_id: str) -> None:
         with CancelScope(shield=True):
@@ -197,7 +225,13 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         return await self._act(vm_id, "RebootServer", {"reboot": {"type": "SOFT"}})
 
     async def terminate_vm(self, vm_id: str) -> VMStatus:
-        """Delete a server, and the port that `start_vm` made for it."""
+        """Delete a server, and the port that `start_vm` made for it, if it made one.
+
+        Neutron lets go of such a port only when the server is gone: then that is waited for.
+
+        Raises:
+            DeadlineExceededError: The server is still there after ``request_timeout``.
+        """
         connection = self.connection
         path = f"/servers/{segment(vm_id)}"
         ports: list[wire.Port] = await connection.ports(device_id=vm_id)
@@ -206,12 +240,18 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             await connection.call(wire.Nothing, "DeleteServer", "compute", "DELETE", path)
 
         await self._when_free(vm_id, "DeleteServer", delete)
-        for port in ports:
-            if port.description == PORT_MARK:
-                try:
-                    await OpenStackVNicHandler(connection).remove(port.id)
-                except NotFoundError:
-                    continue
+        marked = [port.id for port in ports if port.description == PORT_MARK]
+        if marked:
+            await wait_for_vm(
+                self,
+                vm_id,
+                VMStatus.TERMINATED,
+                VMStatus.FAILED,
+                deadline=connection.connection_info.request_timeout,
+            )
+        for port_id in marked:
+            with suppress(NotFoundError):
+                await OpenStackVNicHandler(connection).remove(port_id)
         try:
             return await self.get_vm_status(vm_id)
         except NotFoundError:

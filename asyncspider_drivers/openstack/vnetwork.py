@@ -167,7 +167,8 @@ class OpenStackVNetworkHandler(VNetworkHandler["OpenStackConnection"]):
             ),
             lambda: self._subnets(f"network_id={path}"),
         )
-        return vnetwork_info(found.network, subnets, self.connection.region_info.region)
+        joined = subnets_by_network(subnets)[vnetwork_id] if subnets else ()
+        return vnetwork_info(found.network, joined, self.connection.region_info.region)
 
     async def delete_vnetwork(self, vnetwork_id: str) -> bool:
         """Delete a network with its subnets, and take it from its routers.

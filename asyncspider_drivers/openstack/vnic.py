@@ -58,14 +58,7 @@ class OpenStackVNicHandler(VNicHandler["OpenStackConnection"]):
         """Create a port; with a subnet, its network need not be named."""
         body: dict[str, Any] = {"name": name}
         if subnet_id:
-            found = await self.connection.call(
-                wire.OneSubnet,
-                "ShowSubnet",
-                "network",
-                "GET",
-                f"/subnets/{segment(subnet_id)}",
-            )
-            network_id = found.subnet.network_id
+            network_id = network_id or (await self.subnet(subnet_id)).network_id
             body["fixed_ips"] = [{"subnet_id": subnet_id}]
         body["network_id"] = network_id
         if security_ids:
@@ -76,6 +69,12 @@ class OpenStackVNicHandler(VNicHandler["OpenStackConnection"]):
             wire.OnePort, "CreatePort", "network", "POST", "/ports", body={"port": body}
         )
         return made.port
+
+    async def subnet(self, subnet_id: str) -> wire.Subnet:
+        """Return one subnet."""
+        path = f"/subnets/{segment(subnet_id)}"
+        found = await self.connection.call(wire.OneSubnet, "ShowSubnet", "network", "GET", path)
+        return found.subnet
 
     def iter_vnic(self) -> Paged[VNicInfo]:
         """Iterate over the ports, joined with one list of floating addresses."""

@@ -337,6 +337,7 @@ class OneFloatingIP(Wire, frozen=True):
 class SecurityGroupRule(Wire, frozen=True):
     """A rule of a security group."""
 
+    id: str
     direction: Literal["ingress", "egress"]
     ethertype: str | None = None
     protocol: str | None = None

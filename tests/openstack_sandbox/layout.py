@@ -35,7 +35,7 @@ class Layout:
 
     root: Path
     ports: dict[str, int]
-    password: str = "sandbox"
+    password: str = "sandbox-s3cr3t"
 
     @property
     def venv(self) -> Path:

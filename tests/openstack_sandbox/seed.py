@@ -9,7 +9,7 @@ from .rest import Admin
 
 SERVICE_USERS = ("glance", "placement", "neutron", "nova")
 PROJECTS = ("demo", "limited")
-FLAVORS = (("m1.tiny", 512, 1, 1), ("m1.small", 2048, 1, 20), ("m1.medium", 4096, 2, 40))
+FLAVORS = (("1", "m1.tiny", 512, 1, 1), ("2", "m1.small", 2048, 1, 20))
 IMAGE = "cirros"
 EXTERNAL_NETWORK = "public"
 
@@ -81,9 +81,9 @@ def things(admin: Admin) -> None:
     """Make flavors, an image, an external network, and quotas for the project ``limited``."""
     call = admin.call
     flavors = {flavor["name"] for flavor in call("GET", "nova", "/v2.1/flavors")["flavors"]}
-    for name, ram, vcpus, disk in FLAVORS:
+    for id, name, ram, vcpus, disk in FLAVORS:
         if name not in flavors:
-            flavor = {"name": name, "ram": ram, "vcpus": vcpus, "disk": disk}
+            flavor = {"id": id, "name": name, "ram": ram, "vcpus": vcpus, "disk": disk}
             call("POST", "nova", "/v2.1/flavors", {"flavor": flavor})
     images = call("GET", "glance", f"/v2/images?name={IMAGE}")["images"]
     if not images:

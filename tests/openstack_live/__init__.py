@@ -1,0 +1,1 @@
+"""Tests on a real OpenStack; ``nox -s openstack`` starts it, runs them and stops it."""
