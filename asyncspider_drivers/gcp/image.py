@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from asyncspider import (
     ImageHandler,
@@ -20,7 +19,7 @@ from asyncspider.transport.offload import load_module
 from . import wire
 from .lists import pages_in
 from .mapping import image_info
-from .names import GLOBAL, image_path
+from .names import GLOBAL, image_path, segment
 from .vm import instance_path
 
 if TYPE_CHECKING:
@@ -77,7 +76,8 @@ class GcpImageHandler(ImageHandler["GcpConnection"]):
 
     async def _pages_of(self, owner: str) -> AsyncGenerator[Page[ImageInfo], None]:
         project = self.connection.project
-        path = f"projects/{quote(owner, safe='')}/global/images"
+        facts = self.connection.facts("images.list")
+        path = f"projects/{segment(facts, 'project', owner)}/global/images"
         async for images in pages_in(self.connection, path, wire.Image, "images.list"):
             yield Page([image_info(image, owner, project) for image in images], GLOBAL)
 
@@ -90,9 +90,10 @@ class GcpImageHandler(ImageHandler["GcpConnection"]):
 
     async def delete_image(self, image_id: str) -> bool:
         """Delete an image of the project, and wait until it is gone."""
+        facts = self.connection.facts("images.delete")
         await self.connection.change(
             "DELETE",
-            f"global/images/{quote(image_id, safe='')}",
+            f"global/images/{segment(facts, 'image', image_id)}",
             "images.delete",
             what=f"image {image_id!r} of this project",
         )

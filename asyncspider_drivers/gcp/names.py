@@ -87,11 +87,26 @@ def image_path(facts: dict[str, Any], image_id: str, project: str) -> str:
         owner, _, rest = image_id.partition("/")
     else:
         owner, rest = project, image_id
-    if not owner or not re.fullmatch(r"(family/)?[^/]+", rest):
+    name = rest.removeprefix("family/")
+    if owner in _NO_NAMES or name in _NO_NAMES or "/" in name:
         raise NotFoundError(
             f"there is no image {image_id!r}: ids look like name or project/name", **facts
         )
     return f"projects/{quote(owner, safe='')}/global/images/{quote(rest)}"
+
+
+_NO_NAMES = ("", ".", "..")  # a path would lead elsewhere
+
+
+def segment(facts: dict[str, Any], what: str, name: str) -> str:
+    """Return a name as part of a path.
+
+    Raises:
+        NotFoundError: Nothing can have that name.
+    """
+    if name in _NO_NAMES:
+        raise NotFoundError(f"there is no {what} {name!r}", **facts)
+    return quote(name, safe="")
 
 
 def split_id(facts: dict[str, Any], what: str, id: str, *parts: str) -> list[str]:
@@ -107,6 +122,6 @@ def split_id(facts: dict[str, Any], what: str, id: str, *parts: str) -> list[str
         NotFoundError: It has not that many, so nothing can have it.
     """
     found = id.split("/")
-    if len(found) != len(parts) or not all(found):
+    if len(found) != len(parts) or any(part in _NO_NAMES for part in found):
         raise NotFoundError(f"there is no {what} {id!r}: ids look like {'/'.join(parts)}", **facts)
     return found

@@ -27,7 +27,7 @@ from . import wire
 from .key_pair import find_key
 from .lists import all_in, check_in_scope, pages_of
 from .mapping import IMAGE_KEY, scope_of, vm_info, vm_status, vm_status_info
-from .names import image_id, image_path, last, region_of, resource_path, split_id
+from .names import image_id, image_path, last, region_of, resource_path, segment, split_id
 from .public_ip import address_path
 from .security import read_groups
 
@@ -134,6 +134,7 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
     async def _subnetwork_of(self, network: str, region: str) -> str:
         """Return the path of a network's subnetwork: custom-mode networks want it named."""
         connection = self.connection
+        facts = connection.facts("networks.get")
         found, _ = await gathered(
             lambda: all_in(
                 connection,
@@ -143,7 +144,7 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
             ),
             lambda: connection.read_one(
                 wire.Network,
-                f"global/networks/{quote(network, safe='')}",
+                f"global/networks/{segment(facts, 'network', network)}",
                 "networks.get",
                 f"network {network!r}",
             ),

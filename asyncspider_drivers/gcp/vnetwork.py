@@ -25,7 +25,7 @@ from asyncspider.transport.offload import load_module
 from . import wire
 from .lists import Parts, all_everywhere, all_in, pages_of
 from .mapping import Scope, Subnets, subnet_info, vnetwork_info
-from .names import GLOBAL, network_id
+from .names import GLOBAL, network_id, segment
 from .undo import undone_on_failure
 
 if TYPE_CHECKING:
@@ -141,9 +141,10 @@ class GcpVNetworkHandler(VNetworkHandler["GcpConnection"]):
         return vnetwork_info(network, subnets)
 
     async def _network(self, name: str) -> wire.Network:
+        facts = self.connection.facts("networks.get")
         return await self.connection.read_one(
             wire.Network,
-            f"global/networks/{quote(name, safe='')}",
+            f"global/networks/{segment(facts, 'network', name)}",
             "networks.get",
             f"network {name!r}",
         )

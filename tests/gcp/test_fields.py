@@ -107,11 +107,11 @@ def check_type(
                 if not isinstance(option, msgspec.inspect.NoneType):
                     yield from check_type(option, found, path, inside)
         case msgspec.inspect.DictType():
-            if not is_map:
+            if not is_map or entry is None:
                 yield f"{path}: not a map"
             else:
                 yield from check_type(
-                    kind.value_type, found.message_type.fields_by_name["value"], path, inside=True
+                    kind.value_type, entry.fields_by_name["value"], path, inside=True
                 )
         case msgspec.inspect.ListType():
             if is_map or not found.is_repeated:

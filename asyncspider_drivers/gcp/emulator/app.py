@@ -54,7 +54,10 @@ async def serve(
 ) -> AsyncGenerator[str, None]:
     """Serve a world on 127.0.0.1 and yield the address, as ``http://127.0.0.1:41234``."""
     runner = web.AppRunner(
-        create_app(world or World(), identity=identity), access_log=None, shutdown_timeout=0.0
+        create_app(world or World(), identity=identity),
+        access_log=None,
+        handler_cancellation=True,  # a request that waits must not hold up the end
+        shutdown_timeout=0.0,
     )
     await runner.setup()
     try:
