@@ -246,6 +246,22 @@ class GcpConnection(CloudConnection):
             )
         self._check(current, operation)
 
+    async def succeeded(self, started: wire.Operation, path: str, operation: str) -> bool:
+        """Wait until an operation has ended; return whether it did what it was to do.
+
+        Raises:
+            SpiderError: It can't be known.
+        """
+        try:
+            await self.finish(started, path, operation)
+        except DeadlineExceededError:
+            raise
+        except SpiderError as error:
+            if error.request_id != started.name:
+                raise  # not the operation failed, but asking for it
+            return False
+        return True
+
     async def change(
         self,
         method: str,

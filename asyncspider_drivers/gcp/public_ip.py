@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from asyncspider import (
     ConflictError,
-    DeadlineExceededError,
     InvalidRequestError,
     NotFoundError,
     Page,
@@ -17,7 +16,6 @@ from asyncspider import (
     PublicIPHandler,
     PublicIPInfo,
     PublicIPReqInfo,
-    SpiderError,
     VNicInfo,
 )
 from asyncspider.streams import gathered
@@ -98,13 +96,8 @@ class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
             return await self.get_public_ip(address_id)
 
     async def _take_back(self, started: wire.Operation, path: str, name: str) -> None:
-        try:
-            await self.connection.finish(started, path, "addresses.insert")
-        except DeadlineExceededError:
-            raise
-        except SpiderError:
-            return  # it was never made
-        await self.delete_public_ip(f"{path.split('/')[1]}/{name}")
+        if await self.connection.succeeded(started, path, "addresses.insert"):
+            await self.delete_public_ip(f"{path.split('/')[1]}/{name}")
 
     async def _associate(self, ip: str, zone: str, machine: str, device: str) -> None:
         connection = self.connection

@@ -9,11 +9,9 @@ from urllib.parse import quote
 
 from asyncspider import (
     ConflictError,
-    DeadlineExceededError,
     InvalidRequestError,
     Page,
     Paged,
-    SpiderError,
     SubnetInfo,
     VNetworkHandler,
     VNetworkInfo,
@@ -79,13 +77,8 @@ class GcpVNetworkHandler(VNetworkHandler["GcpConnection"]):
             return await self.get_vnetwork(request.name)
 
     async def _take_back(self, name: str, started: wire.Operation) -> None:
-        try:
-            await self.connection.finish(started, "global/networks", "networks.insert")
-        except DeadlineExceededError:
-            raise
-        except SpiderError:
-            return  # it was never made
-        await self.delete_vnetwork(name)
+        if await self.connection.succeeded(started, "global/networks", "networks.insert"):
+            await self.delete_vnetwork(name)
 
     def iter_vnetwork(self) -> Paged[VNetworkInfo]:
         """Iterate over the networks, joined with one list of subnetworks."""
