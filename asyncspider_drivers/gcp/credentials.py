@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from json import JSONDecodeError, loads
 from pathlib import Path
 from typing import Any
@@ -221,8 +222,12 @@ def _credentials_of(document: dict[str, Any]) -> tuple[Any, str]:
 
 def _default() -> tuple[Any, str]:
     import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
 
-    credentials, project = google.auth.default(scopes=[SCOPE])
+    try:
+        credentials, project = google.auth.default(scopes=[SCOPE])
+    except DefaultCredentialsError as error:
+        raise AuthenticationError(f"no usable credentials: {_HOW}", code="NoCredentials") from error
     return credentials, project or ""
 
 
@@ -239,16 +244,23 @@ def _impersonated(source: Any, target: str) -> Any:
     )
 
 
+def _words(error: BaseException) -> str:
+    """Return what an exception says; google-auth keeps the server's answer beside its own words."""
+    said = [str(part) for part in error.args[:1]] or [type(error).__name__]
+    for part in error.args[1:2]:
+        with suppress(JSONDecodeError, TypeError, KeyError):
+            said.append(loads(part)["error"]["message"])
+    return ": ".join(said)
+
+
 def _typed(error: BaseException) -> SpiderError:
     """Return the typed error for an exception of google-auth."""
     from google.auth import exceptions
 
-    text = str(error.args[0]) if error.args else type(error).__name__
+    text = _words(error)
     match error:
         case SpiderError():
             return error
-        case exceptions.DefaultCredentialsError():
-            return AuthenticationError(f"no usable credentials: {_HOW}", code="NoCredentials")
         case exceptions.TransportError():
             return UnavailableError(
                 f"the server that hands out tokens can't be reached: {text}", code="TokenServer"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,6 +12,9 @@ import pytest
 from asyncspider_drivers.gcp.emulator import Identity, World, add_public_images, serve
 
 from .official import Official
+
+# No test asks for the metadata server of this machine; google-auth reads this when it is imported.
+os.environ["NO_GCE_CHECK"] = "true"
 
 ZONES = {
     "europe-west1": ["europe-west1-b", "europe-west1-c"],

@@ -88,7 +88,9 @@ class Identity:
             )
         answers: dict[str, Any] = {
             "": "computeMetadata/\n",
-            "project/project-id": next(iter(self.world.projects)),
+            "project/project-id": next(
+                (name for name, project in self.world.projects.items() if not project.public), ""
+            ),
             "universe/universe-domain": "googleapis.com",
             "universe/universe_domain": "googleapis.com",
         }
