@@ -194,4 +194,9 @@ def error_of_exception(error: BaseException, facts: dict[str, Any]) -> SpiderErr
             request_id=getattr(error, "request_id", None) or "",
             **facts,
         )
+    if type(error) is Exception and message.endswith("required attribute"):
+        # How keystoneauth's plugins call for what nobody gave.
+        return AuthenticationError(
+            f"credentials lack {message.split()[0]}", code="MissingRequiredOptions", **facts
+        )
     return InvalidRequestError(message, code=type(error).__name__, **facts)

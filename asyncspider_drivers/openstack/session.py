@@ -161,6 +161,7 @@ class Account:
         self._config = config
         self._cloud = cloud
         self._arguments = arguments
+        self._default_region = _take_region(config, cloud)
         self._lock = anyio.Lock()
         self._auth: Any = None
         self._auth_options: Any = None
@@ -174,6 +175,7 @@ class Account:
             InvalidRequestError: The configuration lacks the cloud or the region.
             AuthenticationError: It has no or incomplete credentials.
         """
+        name = name or self._default_region
         given: dict[str, Any] = {"region_name": name} if name else {}
         try:
             region = self._config.get_one(self._cloud, **self._arguments, **given)
@@ -258,13 +260,33 @@ class Account:
         def log_in() -> tuple[dict[str, str], datetime | None]:
             session = region.get_session()
             headers = session.get_auth_headers(self._auth)
-            if isinstance(self._auth, BaseIdentityPlugin):
-                expires = self._auth.get_access(session).expires
-                return dict(headers or {}), expires
-            return dict(headers or {}), None
+            if not isinstance(self._auth, BaseIdentityPlugin):
+                return dict(headers or {}), None
+            access = self._auth.get_access(session)
+            if not access.service_catalog.catalog:
+                raise AuthenticationError(
+                    "Keystone lets this user in, but for no project: name a project that the "
+                    "user has a role in",
+                    code="EmptyCatalog",
+                )
+            return dict(headers or {}), access.expires
 
         headers, expires = await self.run(region, http, log_in)
         self._headers, self._expires = headers, expires
+
+
+def _take_region(config: OpenStackConfig, cloud: str | None) -> str:
+    """Take the one region that a cloud names out of its configuration, and return it.
+
+    It is a default; openstacksdk would refuse all others, as it rightly does with a list.
+    """
+    entry = config.cloud_config["clouds"].get(cloud or config.default_cloud)
+    if not isinstance(entry, dict) or "regions" in entry:
+        return ""
+    for key in ("region_name", "region-name"):
+        if isinstance(entry.get(key), str) and "," not in entry[key]:
+            return entry.pop(key)
+    return ""
 
 
 def tls_options(region: CloudRegion) -> TLSOptions:
@@ -366,15 +388,18 @@ def endpoint_of(region: CloudRegion, service: str) -> Endpoint | None:
 
     Blocks: asks the service for its versions. None when there is no such service.
     """
-    data = region.get_session().get_endpoint_data(
-        service_type=region.get_service_type(service),
-        service_name=region.get_service_name(service),
-        interface=region.get_interface(service) or "public",
-        region_name=region.get_region_name(service),
-        endpoint_override=region.get_endpoint(service),
-        min_version=SERVICES[service],
-        max_version=(SERVICES[service][0], "latest"),
-    )
+    try:
+        data = region.get_session().get_endpoint_data(
+            service_type=region.get_service_type(service),
+            service_name=region.get_service_name(service),
+            interface=region.get_interface(service) or "public",
+            region_name=region.get_region_name(service),
+            endpoint_override=region.get_endpoint(service),
+            min_version=SERVICES[service],
+            max_version=(SERVICES[service][0], "latest"),
+        )
+    except keystone_errors.EndpointNotFound:
+        return None
     if data is None or not data.url:
         return None
     return Endpoint(

@@ -25,7 +25,6 @@ from asyncspider import (
     VMReqInfo,
     VMStatus,
     VMStatusInfo,
-    wait_for_vm,
 )
 from asyncspider.streams import gathered
 
@@ -242,13 +241,7 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         await self._when_free(vm_id, "DeleteServer", delete)
         marked = [port.id for port in ports if port.description == PORT_MARK]
         if marked:
-            await wait_for_vm(
-                self,
-                vm_id,
-                VMStatus.TERMINATED,
-                VMStatus.FAILED,
-                deadline=connection.connection_info.request_timeout,
-            )
+            await self._gone(vm_id)
         for port_id in marked:
             with suppress(NotFoundError):
                 await OpenStackVNicHandler(connection).remove(port_id)
@@ -256,6 +249,22 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             return await self.get_vm_status(vm_id)
         except NotFoundError:
             return VMStatus.TERMINATED
+
+    async def _gone(self, vm_id: str) -> None:
+        timeout = self.connection.connection_info.request_timeout
+        pause = _WAIT
+        with anyio.move_on_after(timeout):
+            while True:
+                try:
+                    await self._state(vm_id)
+                except NotFoundError:
+                    return
+                await anyio.sleep(pause)
+                pause = min(_LONGEST_WAIT, pause * 2)
+        raise DeadlineExceededError(
+            f"VM {vm_id} is being deleted, but still there after {timeout:g} s; its port is left",
+            **self.connection.facts("DeleteServer"),
+        )
 
     async def snapshot(self, vm_id: str, name: str, metadata: dict[str, str]) -> str:
         """Make an image of a server (createImage) and return the image's id."""

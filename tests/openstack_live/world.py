@@ -86,7 +86,8 @@ def build(sdk: Connection) -> World:
         name=PREFIX + "router", external_gateway_info={"network_id": external.id}
     )
     for subnet_name in ("plain-0", "dual-0"):
-        sdk.network.add_interface_to_router(router, subnet_id=world.subnets[subnet_name])
+        add: Any = sdk.network.add_interface_to_router
+        add(router, subnet_id=world.subnets[subnet_name])
     group: Any = sdk.network.create_security_group(name=PREFIX + "group", description="Ünïcode ✓")
     other: Any = sdk.network.create_security_group(name=PREFIX + "group")  # names may repeat
     for rule in (
@@ -162,7 +163,8 @@ def clear(sdk: Connection) -> None:
     def ours(items: Any) -> list[Any]:
         return [item for item in items if (item.name or "").startswith(PREFIX)]
 
-    compute, network = sdk.compute, sdk.network
+    compute = sdk.compute
+    network: Any = sdk.network
     for server in ours(compute.servers()):
         if server.status == "RESCUE":
             compute.unrescue_server(server)

@@ -9,13 +9,14 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from .layout import Layout
 
-_open = build_opener(ProxyHandler({})).open
+send = build_opener(ProxyHandler({})).open
+"""``urllib.request.urlopen``, but never through a proxy."""
 
 
 def answers(url: str) -> bool:
     """Return whether anything at all is answered at an address."""
     try:
-        _open(url, timeout=10).close()
+        send(url, timeout=10).close()
     except HTTPError:
         return True
     except OSError:
@@ -42,7 +43,7 @@ class Admin:
             data=json.dumps({"auth": auth}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with _open(request, timeout=60) as answer:
+        with send(request, timeout=60) as answer:
             self._token = answer.headers["X-Subject-Token"]
 
     def call(self, method: str, service: str, path: str, body: Any = None) -> Any:
@@ -66,7 +67,7 @@ class Admin:
             f"{self.layout.url(service)}{path}", data=data, headers=headers, method=method
         )
         try:
-            with _open(request, timeout=120) as answer:
+            with send(request, timeout=120) as answer:
                 text = answer.read()
         except HTTPError as error:
             words = error.read().decode(errors="replace")[:500]
