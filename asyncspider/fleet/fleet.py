@@ -237,17 +237,17 @@ class Fleet:
         """
         [kind] = _resources((resource,))
         self._check_open()
-        jobs: dict[str, list[str]] = {}
+        jobs: dict[str, dict[str, None]] = {}  # what is asked for twice is asked once
         asked: list[str] = []
         for item in ids:
             if isinstance(item, Ref):
                 if item.resource != kind or item.target not in self._members:
                     raise InvalidRequestError(f"no {kind} of this fleet: {item}")
-                jobs.setdefault(item.target, []).append(item.id)
+                jobs.setdefault(item.target, {})[item.id] = None
                 asked.append(item.id)
             else:
                 for name in self._members:
-                    jobs.setdefault(name, []).append(item)
+                    jobs.setdefault(name, {})[item] = None
                 asked.append(item)
         call = object()
         records: list[Record] = []
@@ -336,6 +336,7 @@ class Fleet:
 
     async def _dispatch(self, jobs: Any, work: Callable[[str, Any], Awaitable[None]]) -> None:
         """Work off the jobs until all are done, the deadline strikes, or the fleet closes."""
+        self._check_open()  # it may have been closed since the call was made
         with CancelScope() as scope:
             self._calls.add(scope)
             try:

@@ -47,7 +47,7 @@ async def work_off(
         nonlocal left, changed
         # Workers start one after another: the first steps of many together would hold up the
         # event loop.
-        if more:
+        if more > 0:
             group.start_soon(worker, more - 1)
         while left:
             if not ready:
