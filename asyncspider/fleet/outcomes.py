@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -145,7 +146,7 @@ Batch = list[Record] | list[ScopeReport]
 
 
 class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
-    """All outcomes of a scan or a get."""
+    """All outcomes of a scan or a get. Iterating yields the records."""
 
     records: list[Record]
     """What was found."""
@@ -163,6 +164,9 @@ class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
     def failures(self) -> list[ScopeReport]:
         """The scopes that were not read in full."""
         return [scope for scope in self.scopes if not scope.ok]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
 
     def of(self, resource: Resource) -> list[Record]:
         """Return the records of one resource."""
