@@ -33,14 +33,17 @@ async def produced(
 
     owner = asyncio.create_task(run())
     try:
-        async with receive:
-            async for item in receive:
-                yield item
+        async for item in receive:
+            yield item
         await owner
     finally:
-        send.close()  # run() never began when it was cancelled at once
         owner.cancel()
-        await finished(owner)
+        try:
+            await finished(owner)
+        finally:
+            # Not before: the producer would take a closed stream for a failure of its own.
+            send.close()  # run() never began when it was cancelled at once
+            receive.close()
         if not owner.cancelled():
             owner.exception()  # looked at, or asyncio would complain that nobody did
 

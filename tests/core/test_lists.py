@@ -233,6 +233,29 @@ async def test_leaving_waits_for_the_producers_clean_up() -> None:
     assert cleaned == ["up"]
 
 
+@pytest.mark.parametrize("ahead", [0, 3])
+async def test_a_producer_sees_a_reader_that_leaves_as_a_cancellation_only(ahead: int) -> None:
+    seen: list[type[BaseException]] = []
+
+    async def one(send: MemoryObjectSendStream[int]) -> None:
+        try:
+            while True:
+                await send.send(1)
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+
+    async def produce(send: MemoryObjectSendStream[int]) -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(one, send)
+
+    async with no_leftovers(), aclosing(produced(produce, ahead=ahead)) as items:
+        async for _ in items:
+            break
+    assert seen == [asyncio.CancelledError] * 5
+
+
 async def test_a_reader_cancelled_twice_still_waits_for_the_clean_up() -> None:
     cleaned: list[str] = []
 
