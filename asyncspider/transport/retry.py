@@ -22,7 +22,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     unavailable_attempts: int = 3
     """Most attempts at a server that is down, resets or answers 5xx."""
     budget: float = 60.0
-    """No attempt begins later than this after the first failed, in seconds."""
+    """No attempt begins later than this after the first failed, in seconds; 0 = one attempt."""
     wait_initial: float = 0.1
     """First wait, in seconds."""
     wait_max: float = 10.0
@@ -41,7 +41,7 @@ async def retrying(attempt: Callable[[], Awaitable[R]], policy: RetryPolicy, ide
     try:
         return await attempt()
     except SpiderError as error:
-        if not _worth_it(error, idempotent):
+        if policy.budget <= 0 or not _worth_it(error, idempotent):
             raise
         first = error
     return await _again(attempt, policy, idempotent, first)

@@ -93,9 +93,9 @@ class WorldConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         if not isinstance(self.regions, int) and not self.regions:
-            raise InvalidRequestError("a world needs at least one region")
+            raise InvalidRequestError("regions: a world needs at least one")
         if self.account and self.account not in self.accounts:
-            raise InvalidRequestError(f"no account {self.account!r}")
+            raise InvalidRequestError(f"account: {self.account!r} is not among the accounts")
 
     def region_names(self) -> list[str]:
         """Return the names of all regions, the default one first."""

@@ -123,6 +123,11 @@ def test_who_is_told_to_come_back_at_once_waits_a_little() -> None:
     assert [round(time, 3) for time in at] == [0, 0.1, 0.2, 0.3]
 
 
+def test_without_a_budget_there_is_one_attempt() -> None:
+    error = ThrottledError("slow down")
+    assert attempts([error], budget=0) == (error, [0])
+
+
 def test_another_error_ends_it() -> None:
     error = AuthenticationError("expired")
     result, at = attempts([ThrottledError("slow"), error])
