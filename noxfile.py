@@ -50,3 +50,18 @@ def tested(session: nox.Session) -> None:
     if not tested_with:
         session.error(f"no tests were run: none of Python {', '.join(PYTHONS)} was found")
     session.log(f"tests were run with Python {', '.join(tested_with)}")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks against rivals; arguments after ``--`` as ``python -m benchmarks run``."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", "run", *session.posargs)
+
+
+@nox.session(default=False)
+def bench_quick(session: nox.Session) -> None:
+    """Run the same in under two minutes, on less."""
+    install(session, "bench")
+    quick = ("--vms", "300", "--rounds", "1", "--no-extras")
+    session.run("python", "-m", "benchmarks", "run", *quick, *session.posargs)
