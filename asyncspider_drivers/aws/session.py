@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,7 @@ from aiobotocore.credentials import (
     AioDeferredRefreshableCredentials,
 )
 from aiobotocore.session import AioSession
+from anyio.lowlevel import RunVar
 from botocore.loaders import JSONFileLoader, Loader
 
 from asyncspider import InvalidRequestError, ProtocolError, SpiderError
@@ -95,9 +97,17 @@ class _FastLoader(Loader):
         return ["ec2", "sso", "sso-oidc", "sts"]
 
 
-@lru_cache(maxsize=1)
+_loading = threading.Lock()
+
+
 def _loader() -> _FastLoader:
     """Return the process's loader, with what every EC2 client needs read already."""
+    with _loading:  # a cache alone would let every thread that asks meanwhile read it all again
+        return _loaded()
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> _FastLoader:
     loader = _FastLoader()
     for name in ("service-2", "endpoint-rule-set-1"):
         loader.load_service_model("ec2", name)
@@ -169,6 +179,19 @@ def _text(value: str | bytes) -> str:
 # -- answers
 
 
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("asyncspider_aws_decoders")
+
+
+def _decoders() -> anyio.CapacityLimiter:
+    """Return what bounds the threads that decode: more than cores only cost memory."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(min(4, os.cpu_count() or 1))
+        _limiter.set(limiter)
+        return limiter
+
+
 class _StructParser:
     """A response parser that gives `Answer` as a struct of `wire`."""
 
@@ -182,7 +205,9 @@ class _StructParser:
         kind = wire.ANSWERS[operation]
         try:
             if len(body) > OFF_LOOP_BYTES:
-                answer = await anyio.to_thread.run_sync(parser.decode, body, operation, kind)
+                answer = await anyio.to_thread.run_sync(
+                    parser.decode, body, operation, kind, limiter=_decoders()
+                )
             else:
                 answer = parser.decode(body, operation, kind)
         except ProtocolError as error:
