@@ -7,6 +7,7 @@ import datetime
 import ipaddress
 import ssl
 from pathlib import Path
+from urllib.request import getproxies
 
 import anyio
 import pytest
@@ -254,13 +255,14 @@ def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    assert proxy_for("https://ec2.example/") is None
+    assert proxy_for("https://ec2.example/", getproxies()) is None
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
     monkeypatch.setenv("no_proxy", "127.0.0.1,.internal")
-    assert proxy_for("https://ec2.example/") == "http://127.0.0.1:3128"
-    assert proxy_for("http://ec2.example/") is None
-    assert proxy_for("https://127.0.0.1:5000/") is None
-    assert proxy_for("https://host.internal/") is None
+    proxies = getproxies()
+    assert proxy_for("https://ec2.example/", proxies) == "http://127.0.0.1:3128"
+    assert proxy_for("http://ec2.example/", proxies) is None
+    assert proxy_for("https://127.0.0.1:5000/", proxies) is None
+    assert proxy_for("https://host.internal/", proxies) is None
 
 
 async def test_requests_go_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

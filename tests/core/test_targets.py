@@ -6,16 +6,18 @@ import pytest
 
 from asyncspider import (
     AuthenticationError,
+    CloudDriver,
     ConnectionInfo,
     CredentialInfo,
     InvalidRequestError,
     NotSupportedError,
     UnavailableError,
     expand,
+    registry,
 )
 from asyncspider.fleet import select
 from asyncspider.testing import no_leftovers
-from asyncspider_drivers.mock import World, named_world
+from asyncspider_drivers.mock import MockDriver, World, named_world
 
 NAMES = ["eu-west-1", "eu-west-2", "us-east-1", "us-gov-east-1", "us-gov-west-1"]
 
@@ -93,10 +95,15 @@ async def test_accounts_and_regions_multiply() -> None:
     assert target.name == "mock/test"
 
 
-async def test_accounts_of_a_cloud_that_has_none() -> None:
-    keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret-secret"}
-    with pytest.raises(NotSupportedError, match="account"):
-        await expand("aws", info(**keys), "", accounts="all")
+async def test_accounts_of_a_cloud_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plain(MockDriver):
+        list_accounts = CloudDriver.list_accounts
+        for_account = CloudDriver.for_account
+
+    monkeypatch.setitem(registry._loaded, "plain", Plain())
+    for accounts in ("all", "one"):
+        with pytest.raises(NotSupportedError, match="account"):
+            await expand("plain", info(), "", accounts=accounts)
 
 
 @pytest.mark.parametrize(
