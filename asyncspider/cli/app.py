@@ -403,7 +403,12 @@ def _complain(message: str) -> None:
 @cache
 def _add_commands() -> None:
     for entry in sorted(entry_points(group=COMMANDS), key=lambda entry: entry.name):
-        app.command(entry.name)(entry.load())
+        try:
+            command = entry.load()
+        except (ImportError, AttributeError) as error:
+            _complain(f"command {entry.name!r} is broken: {error}")
+        else:
+            app.command(entry.name)(command)
 
 
 def run() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
 import asyncspider
 from asyncspider import NotSupportedError, list_drivers, load_driver, registry
+from asyncspider.cli import app
 
 from .conftest import CLEAN, Here, mock_options
 
@@ -77,3 +79,19 @@ def test_regions_that_cannot_be_had_are_1(here: Here) -> None:
     assert (code, out) == (1, "")
     assert errors.startswith("asyncspider: mock")
     assert errors.count("\n") == 1
+
+
+def test_broken_command_of_another_package_breaks_only_itself(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*, group: str) -> list[EntryPoint]:
+        return [EntryPoint("broken", "no_such_module:command", group)]
+
+    monkeypatch.setattr(app, "entry_points", found)
+    app._add_commands.cache_clear()
+    code, out, errors = here("regions", "mock")
+    assert (code, errors) == (
+        0,
+        "asyncspider: command 'broken' is broken: No module named 'no_such_module'\n",
+    )
+    assert out.startswith("mock-north-1\n")
