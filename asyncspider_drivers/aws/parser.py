@@ -36,7 +36,7 @@ def parse(body: bytes) -> Any:
         ProtocolError: It is no XML, not all of it, or declares a document type.
     """
     # EC2 puts everything into one namespace; without it, a tag is a plain short name.
-    body = _NAMESPACE.sub(b"", body[:_HEAD], count=1) + body[_HEAD:]
+    body = b"".join((_NAMESPACE.sub(b"", body[:_HEAD], count=1), memoryview(body)[_HEAD:]))
     # A parser may not be shared by threads, and costs a few microseconds to make.
     parser = etree.XMLParser(
         resolve_entities=False,
