@@ -70,6 +70,7 @@ def error_of(
         facts: Driver, region and operation.
     """
     code, message = _fault(body)
+    message = " ".join(_TAGS.sub(" ", message).split())
     retry_after = _seconds(headers.get("Retry-After"))
     kind = _kind(status, code, message, throttles=retry_after is not None)
     message = message.rstrip(". ") or f"the service answered HTTP {status}"

@@ -259,9 +259,8 @@ class Account:
     async def _log_in(self, region: CloudRegion, http: HttpSession) -> None:
         def log_in() -> tuple[dict[str, str], datetime | None]:
             session = region.get_session()
-            headers = session.get_auth_headers(self._auth)
             if not isinstance(self._auth, BaseIdentityPlugin):
-                return dict(headers or {}), None
+                return dict(session.get_auth_headers(self._auth) or {}), None
             access = self._auth.get_access(session)
             if not access.service_catalog.catalog:
                 raise AuthenticationError(
@@ -269,7 +268,7 @@ class Account:
                     "user has a role in",
                     code="EmptyCatalog",
                 )
-            return dict(headers or {}), access.expires
+            return {"X-Auth-Token": access.auth_token or ""}, access.expires
 
         headers, expires = await self.run(region, http, log_in)
         self._headers, self._expires = headers, expires

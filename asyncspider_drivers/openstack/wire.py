@@ -8,6 +8,7 @@ have no offset; all are UTC.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -370,6 +371,7 @@ class OneSecurityGroup(Wire, frozen=True):
     security_group: SecurityGroup
 
 
+@cache
 def fields_of(kind: type[Wire]) -> str:
     """Return Neutron's ``fields`` parameters for what a struct reads, ready for a query."""
     names = [field.encode_name for field in msgspec.structs.fields(kind)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from asyncspider import (
     ImageInfo,
     ImageReqInfo,
     InvalidRequestError,
+    NotFoundError,
     PublicIPReqInfo,
     VMInfo,
     VMReqInfo,
@@ -66,15 +68,19 @@ async def start(ours: OpenStackConnection) -> AsyncGenerator[Start, None]:
 
     yield start
     for id in made:
-        try:
+        with suppress(NotFoundError):
             await handler.terminate_vm(id)
-        finally:
-            await wait_for_vm(handler, id, VMStatus.TERMINATED, VMStatus.FAILED, deadline=60)
+    for id in made:
+
+        async def gone(id: str = id) -> bool:
+            return all(vm.id != id for vm in await handler.list_vm_status())
+
+        await until(gone)
 
 
 @pytest_asyncio.fixture
 async def network(ours: OpenStackConnection) -> AsyncGenerator[VNetworkInfo, None]:
-    """A network with a router, deleted after the test."""
+    """A network with a router, deleted after the test: ask for it before `start`."""
     handler = ours.create_vnetwork_handler()
     made = await handler.create_vnetwork(VNetworkReqInfo(name=NAME, cidr_block="10.66.0.0/24"))
     yield made
@@ -172,7 +178,7 @@ async def test_no_valid_host(ours: OpenStackConnection, start: Start, sdk: Sdk) 
 
 
 async def test_a_floating_address_is_seen_at_once(
-    ours: OpenStackConnection, start: Start, network: VNetworkInfo
+    ours: OpenStackConnection, network: VNetworkInfo, start: Start
 ) -> None:
     """Nova itself shows it about two seconds later."""
     handler, addresses = ours.create_vm_handler(), ours.create_public_ip_handler()
@@ -188,7 +194,7 @@ async def test_a_floating_address_is_seen_at_once(
 
 
 async def test_a_vm_with_an_address_from_the_start(
-    ours: OpenStackConnection, start: Start, network: VNetworkInfo
+    ours: OpenStackConnection, network: VNetworkInfo, start: Start
 ) -> None:
     """A port is made for it, which goes with it."""
     handler, addresses = ours.create_vm_handler(), ours.create_public_ip_handler()
@@ -213,7 +219,7 @@ async def test_a_vm_with_an_address_from_the_start(
 
 
 async def test_a_subnet_of_another_network(
-    ours: OpenStackConnection, start: Start, network: VNetworkInfo
+    ours: OpenStackConnection, network: VNetworkInfo, start: Start
 ) -> None:
     public = next(
         each
