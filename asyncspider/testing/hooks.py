@@ -123,9 +123,11 @@ class ContractHooks:
         """Make a list that takes several answers; return its resource and least count.
 
         What it makes is left to the author to remove, where that matters. Unless overridden, it
-        makes nothing, and the lists are read as they are.
+        makes nothing, and names a list that is read as it is.
         """
-        return Resource.VM, 0
+        return next(
+            resource for resource in reversed(Resource) if resource in connection.handlers
+        ), 0
 
     async def vm_request(self, kit: Kit, name: str) -> VMReqInfo:
         """Return a request for a VM in the kit's network, with its group and key."""
