@@ -153,10 +153,7 @@ def vm_info(server: wire.Server, region: str, joins: Joins = NO_JOINS) -> VMInfo
                 public_ip = address.addr
     ports = joins.ports.get(server.id, ())
     first = ports[0] if len(ports) == 1 else _first_port(ports, fixed)
-    if len(fixed) == 1:
-        private_ip = fixed[0].addr
-    else:
-        private_ip = _private_ip(fixed, first)
+    private_ip = fixed[0].addr if len(fixed) == 1 else _private_ip(fixed, first)
     if not public_ip and joins.floating:
         for port in ports:
             found = joins.floating.get(port.id)
