@@ -44,6 +44,22 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(default=False)
+def openstack(session: nox.Session) -> None:
+    """Start a real OpenStack, run its tests and stop it. Needs Debian, and root at first.
+
+    Arguments after ``--`` are pytest's. A sandbox that ran before is stopped and forgotten.
+    """
+    install(session, "test")
+    sandbox = ("python", "-m", "tests.openstack_sandbox")
+    session.run(*sandbox, "down", "--purge")
+    try:
+        session.run(*sandbox, "up")
+        session.run("pytest", *(session.posargs or ("tests/openstack_live", "--durations=5")))
+    finally:
+        session.run(*sandbox, "down", "--purge")
+
+
 @nox.session(python=False, default=False)
 def tested(session: nox.Session) -> None:
     """Fail when no Python was there to run the tests."""
