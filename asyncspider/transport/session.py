@@ -85,6 +85,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.users = 0
+        self.proxies: Mapping[str, str] = {}
         self.session: aiohttp.ClientSession | None = None
         self.tls: dict[TLSOptions, ssl.SSLContext] = {}
 
@@ -165,7 +166,7 @@ class HttpSession:
                 params=params,
                 data=body,
                 ssl=await self.tls_context(tls) if url.startswith("https") else True,
-                proxy=proxy_for(url),
+                proxy=proxy_for(url, self._shared.proxies) if self._shared else None,
                 allow_redirects=False,
             ) as response:
                 return HttpResponse(response.status, response.headers, await response.read())
@@ -178,6 +179,8 @@ async def open_session() -> HttpSession:
     if shared is None:
         shared = _by_loop[loop] = _Shared()
     if shared.session is None:
+        # Looked up once: going through the whole environment takes as long as a small decode.
+        shared.proxies = getproxies()
         shared.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -208,9 +211,8 @@ def _user_agent() -> str:
     return f"asyncspider/{__version__}"
 
 
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for `url`, None for none."""
-    proxies = getproxies()
+def proxy_for(url: str, proxies: Mapping[str, str]) -> str | None:
+    """Return which of the proxies that the environment names is for `url`, None for none."""
     if not proxies:
         return None
     parts = urlsplit(url)

@@ -343,7 +343,9 @@ class GcpConnection(CloudConnection):
         headers = {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        return await self._session.request(method, url, headers=headers, body=body)
+        return await self._session.request(
+            method, url, headers=headers, body=body, url_encoded=True
+        )
 
     def redact(self, text: str) -> str:
         """Return `text` without any credential of this connection."""

@@ -101,11 +101,6 @@ def vm_status(native: str) -> VMStatus:
     return status_of_native("gcp", VM_STATUS, native)
 
 
-@lru_cache(maxsize=1024)
-def _place(region: str, zone: str) -> RegionInfo:
-    return RegionInfo(region=region, zone=zone)
-
-
 def utc(time: datetime | None) -> datetime | None:
     """Return the same moment in UTC; Compute Engine tells Pacific time."""
     return time.astimezone(UTC) if time is not None else None
@@ -116,68 +111,81 @@ def security_ids(tags: Iterable[str], network: str) -> list[str]:
     return [f"{network}/{tag}" for tag in tags]
 
 
-def vm_info(instance: wire.Instance, scope: Scope, project: str) -> VMInfo:
-    """Return an instance."""
-    zone, name, native = scope.zone, instance.name, instance.status
-    vm_id = f"{zone}/{name}"
-    network = subnetwork = private_ip = public_ip = vnic = ""
-    if instance.network_interfaces:
-        nic = instance.network_interfaces[0]
-        network = network_id(nic.network, project)
-        subnetwork = subnetwork_id(nic.subnetwork, project)
-        private_ip = nic.network_ip
-        public_ip = nic.access_configs[0].nat_ip if nic.access_configs else ""
-        vnic = f"{vm_id}/{nic.name}"
-    groups = [f"{network}/{tag}" for tag in instance.tags.items]
-    boot, others = "", []
-    for disk in instance.disks:
-        if disk.boot:
-            boot = disk.device_name
-        else:
-            others.append(disk.device_name)
-    user = key = image = ""
-    for item in instance.metadata.items:
-        if item.key == "ssh-keys":
-            user, key = _first_key(item.value)
-        elif item.key == IMAGE_KEY:
-            image = _text(item.value)
-    notes = unknown_state(VM_STATUS, native)
-    if instance.status_message:
-        notes = f"{notes}; {instance.status_message}" if notes else instance.status_message
-    return VMInfo(
-        name=name,
-        id=vm_id,
-        start_time=utc(instance.last_start_timestamp or instance.creation_timestamp),
-        region=_place(scope.region, zone),
-        image_id=image,
-        spec_id=last(instance.machine_type),
-        vnetwork_id=network,
-        subnetwork_id=subnetwork,
-        security_id=groups[0] if groups else "",
-        vnic=vnic,
-        public_ip=public_ip,
-        private_ip=private_ip,
-        private_dns=instance.hostname,
-        key_pair_id=key,
-        guest_user_id=user,
-        guest_boot_disk=boot,
-        guest_block_disk=",".join(others),
-        additional_info=notes,
-        status=vm_status(native),
-        native_status=native,
-        security_ids=groups,
-        tags=instance.labels,
-    )
+def vm_infos(instances: Iterable[wire.Instance], scope: Scope, project: str) -> list[VMInfo]:
+    """Return instances of one zone."""
+    # One function for a page of them, and not one for each: calls are what it costs.
+    zone = scope.zone
+    place = RegionInfo(region=scope.region, zone=zone)
+    infos: list[VMInfo] = []
+    for instance in instances:
+        name, native = instance.name, instance.status
+        vm_id = f"{zone}/{name}"
+        network = subnetwork = private_ip = public_ip = vnic = ""
+        if instance.network_interfaces:
+            nic = instance.network_interfaces[0]
+            network = network_id(nic.network, project)
+            subnetwork = subnetwork_id(nic.subnetwork, project)
+            private_ip = nic.network_ip
+            if nic.access_configs:
+                public_ip = nic.access_configs[0].nat_ip
+            vnic = f"{vm_id}/{nic.name}"
+        groups = [f"{network}/{tag}" for tag in instance.tags.items]
+        boot = others = ""
+        for disk in instance.disks:
+            if disk.boot:
+                boot = disk.device_name
+            else:
+                others = f"{others},{disk.device_name}" if others else disk.device_name
+        user = key = image = ""
+        for item in instance.metadata.items:
+            if item.key == "ssh-keys":
+                user, key = _first_key(bytes(item.value))
+            elif item.key == IMAGE_KEY:
+                image = _text(bytes(item.value))
+        started = instance.last_start_timestamp or instance.creation_timestamp
+        notes = instance.status_message
+        if native not in VM_STATUS:
+            notes = "; ".join(filter(None, (unknown_state(VM_STATUS, native), notes)))
+        infos.append(
+            VMInfo(
+                name=name,
+                id=vm_id,
+                start_time=started.astimezone(UTC) if started is not None else None,
+                region=place,
+                image_id=image,
+                spec_id=last(instance.machine_type),
+                vnetwork_id=network,
+                subnetwork_id=subnetwork,
+                security_id=groups[0] if groups else "",
+                vnic=vnic,
+                public_ip=public_ip,
+                private_ip=private_ip,
+                private_dns=instance.hostname,
+                key_pair_id=key,
+                guest_user_id=user,
+                guest_boot_disk=boot,
+                guest_block_disk=others,
+                additional_info=notes,
+                status=VM_STATUS.get(native) or vm_status(native),
+                native_status=native,
+                security_ids=groups,
+                tags=instance.labels,
+            )
+        )
+    return infos
 
 
-def _first_key(raw: msgspec.Raw) -> tuple[str, str]:
-    for key in ssh_keys(_text(raw)):
+@lru_cache(maxsize=256)
+def _first_key(value: bytes) -> tuple[str, str]:
+    for key in ssh_keys(_text(value)):
         return key.user, key.id
     return "", ""
 
 
-def _text(raw: msgspec.Raw) -> str:
-    return msgspec.json.decode(raw, type=str)
+@lru_cache(maxsize=256)
+def _text(value: bytes) -> str:
+    """Return a JSON text. Machines of a project have few different ones."""
+    return msgspec.json.decode(value, type=str)
 
 
 def vm_status_info(instance: wire.InstanceState, scope: Scope) -> VMStatusInfo:

@@ -26,7 +26,7 @@ from asyncspider.transport.offload import load_module
 from . import wire
 from .key_pair import find_key
 from .lists import all_in, check_in_scope, pages_of
-from .mapping import IMAGE_KEY, scope_of, vm_info, vm_status, vm_status_info
+from .mapping import IMAGE_KEY, scope_of, vm_infos, vm_status, vm_status_info
 from .names import image_id, image_path, last, region_of, resource_path, segment, split_id
 from .public_ip import address_path
 from .security import read_groups
@@ -308,26 +308,30 @@ class GcpVMHandler(VMHandler["GcpConnection"]):
                 "instances",
                 wire.ScopedInstances[wire.Instance],
                 wire.Instance,
-                lambda machines, scope: [vm_info(one, scope, project) for one in machines],
+                lambda machines, scope: vm_infos(machines, scope, project),
             )
         )
 
     async def get_vm(self, vm_id: str) -> VMInfo:
         """Return one machine; of one that was started elsewhere, the boot disk tells the image."""
         connection, project = self.connection, self.connection.project
-        zone = vm_id.partition("/")[0]
-        machine = await connection.read_one(
-            wire.Instance, instance_path(connection, vm_id), "instances.get", f"VM {vm_id!r}"
-        )
-        info = vm_info(machine, scope_of(f"zones/{zone}"), project)
-        boot = next((disk.source for disk in machine.disks if disk.boot), "")
-        if info.image_id or not boot:
+        path = instance_path(connection, vm_id)
+        machine = await connection.read_one(wire.Instance, path, "instances.get", f"VM {vm_id!r}")
+        [info] = vm_infos([machine], scope_of("/".join(path.split("/")[:2])), project)
+        if info.image_id:
             return info
         try:
-            disk = await connection.read(wire.DiskOrigin, resource_path(boot), "disks.get")
+            found = await connection.read(wire.InstanceDisks, path, "instances.get")
+            for disk in found.disks:
+                if disk.boot and disk.source:
+                    origin = await connection.read(
+                        wire.DiskOrigin, resource_path(disk.source), "disks.get"
+                    )
+                    image = image_id(origin.source_image, project)
+                    return msgspec.structs.replace(info, image_id=image)
         except (NotFoundError, PermissionDeniedError):
-            return info  # it has just gone, or may not be seen
-        return msgspec.structs.replace(info, image_id=image_id(disk.source_image, project))
+            pass  # it has just gone, or may not be seen
+        return info
 
 
 def _global(collection: str, id: str) -> str:

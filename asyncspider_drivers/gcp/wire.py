@@ -111,7 +111,13 @@ class AttachedDisk(Wire, frozen=True):
 
     device_name: str = ""
     boot: bool = False
+
+
+class DiskSource(Wire, frozen=True):
+    """A disk of an instance, with its address."""
+
     source: str = ""
+    boot: bool = False
 
 
 class DiskOrigin(Wire, frozen=True):
@@ -176,7 +182,7 @@ class InstanceDisks(Wire, frozen=True):
     """A VM's disks."""
 
     name: str
-    disks: list[AttachedDisk] = []
+    disks: list[DiskSource] = []
 
 
 class InNetwork(Wire, frozen=True):
