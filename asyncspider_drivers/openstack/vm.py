@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .connection import OpenStackConnection  # noqa: F401 - named in a string below
 
 R = TypeVar("R")
+S = TypeVar("S", bound=wire.ServerState)
 
 PORT_MARK = "made by asyncspider for its VM"
 """Description of ports that `terminate_vm` deletes: Nova keeps those that it did not make."""
@@ -345,7 +346,7 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         async for answer in self.connection.pages_of(
             wire.ServerStates, "ListServersDetailed", "compute", "/servers/detail", self._query()
         ):
-            yield Page([vm_status_info(server) for server in answer.servers])
+            yield Page([vm_status_info(server) for server in self._here(answer.servers)])
 
     async def get_vm_status(self, vm_id: str) -> VMStatus:
         """Return the state of one server."""
@@ -368,6 +369,11 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         """
         return Paged(self._pages)
 
+    def _here(self, servers: list[S]) -> list[S]:
+        """Return those in the connection's zone; only administrators may let Nova filter by it."""
+        zone = self.connection.region_info.zone
+        return [server for server in servers if server.zone == zone] if zone else servers
+
     def _query(self) -> str:
         return "all_tenants=1" if self.connection.all_projects else ""
 
@@ -378,9 +384,11 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         )
         try:
             answer, joins = await gathered(lambda: anext(pages), self._joins)
-            yield Page([vm_info(server, region, joins) for server in answer.servers])
+            yield Page([vm_info(server, region, joins) for server in self._here(answer.servers)])
             async for answer in pages:
-                yield Page([vm_info(server, region, joins) for server in answer.servers])
+                yield Page(
+                    [vm_info(server, region, joins) for server in self._here(answer.servers)]
+                )
         finally:
             await pages.aclose()
 

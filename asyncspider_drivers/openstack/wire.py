@@ -79,6 +79,7 @@ class ServerState(Wire, frozen=True, rename=_EXTENSIONS):
     id: str
     status: str = ""
     task: str | None = None
+    zone: str | None = None
 
 
 class AttachedVolume(Wire, frozen=True):
@@ -93,7 +94,6 @@ class Server(ServerState, frozen=True):
     name: str = ""
     created: datetime | None = None
     launched_at: datetime | None = None
-    zone: str | None = None
     image: ImageRef | Literal[""] | None = None
     """``""`` when it boots from a volume."""
     flavor: FlavorRef | None = None

@@ -31,6 +31,7 @@ from asyncspider import (
     NotSupportedError,
     ProtocolError,
     PublicIPReqInfo,
+    RegionInfo,
     Resource,
     SpiderError,
     ThrottledError,
@@ -117,6 +118,20 @@ async def test_replies_are_asked_for_compressed(cloud: Replay) -> None:
     async with cloud.connect() as connection:
         await connection.create_vm_handler().list_vm()
     assert all("gzip" in headers["Accept-Encoding"] for headers in cloud.headers)
+
+
+async def test_a_zone(cloud: Replay) -> None:
+    zones = {
+        server["OS-EXT-AZ:availability_zone"] for server in recorded("servers-2.46")["servers"]
+    }
+    for zone in zones | {"elsewhere"}:
+        async with cloud.connect(
+            region_info=RegionInfo(region="RegionOne", zone=zone)
+        ) as connection:
+            handler = connection.create_vm_handler()
+            vms = await handler.list_vm()
+            assert {vm.region.zone for vm in vms} == ({zone} & zones)
+            assert [vm.id for vm in vms] == [state.id for state in await handler.list_vm_status()]
 
 
 # -- microversions

@@ -1,0 +1,222 @@
+"""Our list of servers beside openstacksdk's and Libcloud's, on the real OpenStack of the tests.
+
+::
+
+    python -m tests.openstack_sandbox up
+    python -m benchmarks.openstack_live fill --count 300   # minutes: a real Nova makes them
+    python -m benchmarks.openstack_live run
+    python -m benchmarks.openstack_live clear
+    python -m tests.openstack_sandbox down
+
+Each client is a process of its own. CPU and wall time are those of the list alone: the client is
+logged in, and has listed once before. ``nova`` is the bare request for the same servers, without
+decoding: what Nova's own answer takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
+
+from tests.openstack_sandbox import layout
+from tests.openstack_sandbox.seed import IMAGE
+
+NAME = "bench"
+CLOUD, REGION = "sandbox", "RegionOne"
+
+
+def measured(count: Callable[[], int], rounds: int) -> None:
+    """List once, then `rounds` times; print the medians as JSON."""
+    count()
+    cpu: list[float] = []
+    wall: list[float] = []
+    servers = 0
+    for _ in range(rounds):
+        began, used = time.perf_counter(), time.process_time()
+        servers = count()
+        cpu.append(time.process_time() - used)
+        wall.append(time.perf_counter() - began)
+    figures = {"servers": servers, "cpu": statistics.median(cpu), "wall": statistics.median(wall)}
+    print(json.dumps(figures))
+
+
+def ours(rounds: int) -> None:
+    """List all VMs, with ports and floating addresses joined."""
+    from asyncspider import CloudConnection, connect
+
+    async def open_connection() -> CloudConnection:
+        return await connect("openstack", region=REGION, credential={"cloud": CLOUD})
+
+    with asyncio.Runner() as runner:
+        connection = runner.run(open_connection())
+        handler = connection.create_vm_handler()
+        measured(lambda: len(runner.run(handler.list_vm())), rounds)
+        runner.run(connection.close())
+
+
+def openstacksdk(rounds: int) -> None:
+    """List all servers in a thread, as its users do beside asyncio: nothing is joined."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import openstack
+
+    with (
+        openstack.connect(cloud=CLOUD, region_name=REGION) as connection,
+        ThreadPoolExecutor(1) as pool,
+    ):
+
+        def count() -> int:
+            return len(pool.submit(lambda: list(connection.compute.servers())).result())
+
+        measured(count, rounds)
+
+
+def openstacksdk_cloud(rounds: int) -> None:
+    """List all servers with addresses joined: openstacksdk's cloud layer."""
+    import openstack
+
+    with openstack.connect(cloud=CLOUD, region_name=REGION) as connection:
+        measured(lambda: len(connection.list_servers()), rounds)
+
+
+def libcloud(rounds: int) -> None:
+    """List all nodes."""
+    from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
+
+    found = _sandbox()
+    driver = OpenStack_2_NodeDriver(
+        "demo",
+        found.password,
+        ex_force_auth_url=found.auth_url.removesuffix("/v3"),
+        ex_force_auth_version="3.x_password",
+        ex_tenant_name="demo",
+        ex_domain_name="Default",
+        ex_force_service_region=REGION,
+    )
+    measured(lambda: len(driver.list_nodes()), rounds)
+
+
+def nova(rounds: int) -> None:
+    """Ask for the same bytes, and throw them away."""
+    import openstack
+
+    with openstack.connect(cloud=CLOUD, region_name=REGION) as connection:
+        headers = {"X-Auth-Token": connection.auth_token, "OpenStack-API-Version": "compute 2.46"}
+        url = f"{_sandbox().url('nova')}/v2.1/servers/detail?limit=1000"
+    send = build_opener(ProxyHandler({})).open
+
+    def count() -> int:
+        with send(Request(url, headers=headers), timeout=120) as answer:
+            return answer.read().count(b'"accessIPv4"')
+
+    measured(count, rounds)
+
+
+CLIENTS = {f.__name__: f for f in (nova, ours, libcloud, openstacksdk, openstacksdk_cloud)}
+
+
+def _sandbox() -> layout.Layout:
+    found = layout.find()
+    if found is None:
+        raise SystemExit("no sandbox: python -m tests.openstack_sandbox up")
+    return found
+
+
+def fill(count: int) -> None:
+    """Make servers with a port each, until there are `count`."""
+    import openstack
+
+    with openstack.connect(cloud=CLOUD, region_name=REGION) as connection:
+        compute: Any = connection.compute
+        network: Any = connection.network.find_network(NAME)
+        if network is None:
+            network = connection.network.create_network(name=NAME)
+            connection.network.create_subnet(
+                network_id=network.id, name=NAME, ip_version=4, cidr="10.90.0.0/16"
+            )
+        image: Any = next(i for i in connection.image.images() if i.name == IMAGE)
+        have = len(list(compute.servers(details=False, name=NAME)))
+        while have < count:
+            more = min(20, count - have)
+            compute.create_server(
+                name=NAME,
+                image_id=image.id,
+                flavor_id="1",
+                networks=[{"uuid": network.id}],
+                metadata={"role": "web", "team": "bench"},
+                min_count=more,
+                max_count=more,
+            )
+            have += more
+            while list(compute.servers(details=False, name=NAME, status="BUILD")):
+                time.sleep(1)
+            print(f"{have} servers", flush=True)
+
+
+def clear() -> None:
+    """Delete what `fill` made."""
+    import openstack
+
+    with openstack.connect(cloud=CLOUD, region_name=REGION) as connection:
+        compute: Any = connection.compute
+        for server in compute.servers(details=False, name=NAME):
+            compute.delete_server(server)
+        while list(compute.servers(details=False, name=NAME)):
+            time.sleep(1)
+        network: Any = connection.network.find_network(NAME)
+        if network is not None:
+            connection.network.delete_network(network)
+
+
+def run(rounds: int) -> None:
+    """Measure all clients and print a table."""
+    figures: dict[str, Any] = {}
+    for name in CLIENTS:
+        done = subprocess.run(
+            [sys.executable, "-m", __spec__.name, "client", name, "--rounds", str(rounds)],
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        figures[name] = json.loads(done.stdout.splitlines()[-1])
+    mine = figures["ours"]
+    print(f"{'client':20} servers  CPU ms  µs/server  times ours  wall ms")
+    for name, each in figures.items():
+        cpu, wall, servers = each["cpu"], each["wall"], each["servers"]
+        print(
+            f"{name:20} {servers:7}  {cpu * 1e3:6.1f}  {cpu / servers * 1e6:9.1f}"
+            f"  {cpu / mine['cpu']:10.1f}  {wall * 1e3:7.0f}"
+        )
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("command", choices=["fill", "run", "clear", "client"])
+    parser.add_argument("client", nargs="?", choices=sorted(CLIENTS))
+    parser.add_argument("--count", type=int, default=300, help="servers to make")
+    parser.add_argument("--rounds", type=int, default=5, help="lists to take the median of")
+    given = parser.parse_args()
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(_sandbox().clouds_yaml)
+    match given.command:
+        case "fill":
+            fill(given.count)
+        case "clear":
+            clear()
+        case "client":
+            CLIENTS[given.client](given.rounds)
+        case _:
+            run(given.rounds)
+
+
+if __name__ == "__main__":
+    main()
