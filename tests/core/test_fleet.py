@@ -410,6 +410,7 @@ async def test_leaving_early_leaves_nothing() -> None:
             async with aclosing(fleet.list(Resource.VM)) as outcomes:
                 async for _ in outcomes:
                     break
+            assert asyncio.all_tasks() == {asyncio.current_task()}, "closed means ended"
             assert len((await fleet.scan(Resource.KEY_PAIR)).records) == 60
 
 
