@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4, uuid5
 
 import anyio
@@ -427,7 +427,12 @@ class GcpConnection(CloudConnection):
 
 
 def _query(params: Mapping[str, str]) -> str:
-    return urlencode(params, safe="/*(),:")
+    return "&".join(f"{name}={_quoted(value)}" for name, value in params.items())
+
+
+@lru_cache(maxsize=256)
+def _quoted(value: str) -> str:
+    return quote(value, safe="/*(),:")
 
 
 def _scope_of(path: str) -> str:

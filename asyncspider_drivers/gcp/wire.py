@@ -46,7 +46,7 @@ def _selections(info: msgspec.inspect.Type) -> Iterable[str]:
 
 def _inner(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
     """Return what a list or an optional value is of."""
-    if isinstance(info, msgspec.inspect.ListType):
+    if isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
         return _inner(info.item_type)
     if isinstance(info, msgspec.inspect.UnionType):
         for option in info.types:
@@ -83,7 +83,7 @@ class Aggregated(Wire, Generic[T], frozen=True):
 
     items: dict[str, T] = {}
     next_page_token: str = ""
-    unreachables: list[str] = []
+    unreachables: tuple[str, ...] = ()
 
 
 # -- instances
@@ -103,7 +103,23 @@ class NetworkInterface(Wire, frozen=True):
     network: str = ""
     subnetwork: str = ""
     network_ip: str = msgspec.field(name="networkIP", default="")
-    access_configs: list[AccessConfig] = []
+    access_configs: tuple[AccessConfig, ...] = ()
+
+
+class PublicAddress(Wire, frozen=True):
+    """How an interface is reached from outside, without its name."""
+
+    nat_ip: str = msgspec.field(name="natIP", default="")
+
+
+class InstanceInterface(Wire, frozen=True):
+    """An interface of an instance, as far as the instance itself is described by it."""
+
+    name: str = ""
+    network: str = ""
+    subnetwork: str = ""
+    network_ip: str = msgspec.field(name="networkIP", default="")
+    access_configs: tuple[PublicAddress, ...] = ()
 
 
 class AttachedDisk(Wire, frozen=True):
@@ -129,7 +145,7 @@ class DiskOrigin(Wire, frozen=True):
 class Tags(Wire, frozen=True):
     """Network tags."""
 
-    items: list[str] = []
+    items: tuple[str, ...] = ()
 
 
 class MetadataItem(Wire, frozen=True):
@@ -142,7 +158,7 @@ class MetadataItem(Wire, frozen=True):
 class Metadata(Wire, frozen=True):
     """Metadata of an instance."""
 
-    items: list[MetadataItem] = []
+    items: tuple[MetadataItem, ...] = ()
 
 
 class Instance(Wire, frozen=True):
@@ -157,8 +173,8 @@ class Instance(Wire, frozen=True):
     hostname: str = ""
     labels: dict[str, str] = {}
     tags: Tags = Tags()
-    network_interfaces: list[NetworkInterface] = []
-    disks: list[AttachedDisk] = []
+    network_interfaces: tuple[InstanceInterface, ...] = ()
+    disks: tuple[AttachedDisk, ...] = ()
     metadata: Metadata = Metadata()
 
 
@@ -175,14 +191,14 @@ class InstanceNics(Wire, frozen=True):
     name: str
     status: str = ""
     tags: Tags = Tags()
-    network_interfaces: list[NetworkInterface] = []
+    network_interfaces: tuple[NetworkInterface, ...] = ()
 
 
 class InstanceDisks(Wire, frozen=True):
     """A VM's disks."""
 
     name: str
-    disks: list[DiskSource] = []
+    disks: tuple[DiskSource, ...] = ()
 
 
 class InNetwork(Wire, frozen=True):
@@ -196,7 +212,7 @@ class InstanceTags(Wire, frozen=True):
 
     name: str
     tags: Tags = Tags()
-    network_interfaces: list[InNetwork] = []
+    network_interfaces: tuple[InNetwork, ...] = ()
 
 
 class ScopedInstances(Scoped, Generic[T], frozen=True):
@@ -227,8 +243,8 @@ class Image(Wire, frozen=True):
     status: str = ""
     architecture: str = ""
     creation_timestamp: datetime | None = None
-    licenses: list[str] = []
-    guest_os_features: list[ImageFeature] = []
+    licenses: tuple[str, ...] = ()
+    guest_os_features: tuple[ImageFeature, ...] = ()
     deprecated: Deprecation | None = None
 
 
@@ -259,7 +275,7 @@ class Allowed(Wire, frozen=True):
     """A protocol, with its ports."""
 
     ip_protocol: str = msgspec.field(name="IPProtocol", default="")
-    ports: list[str] = []
+    ports: tuple[str, ...] = ()
 
 
 class Firewall(Wire, frozen=True):
@@ -270,14 +286,14 @@ class Firewall(Wire, frozen=True):
     network: str = ""
     direction: str = ""
     disabled: bool = False
-    allowed: list[Allowed] = []
-    denied: list[Allowed] = []
-    source_ranges: list[str] = []
-    destination_ranges: list[str] = []
-    source_tags: list[str] = []
-    target_tags: list[str] = []
-    source_service_accounts: list[str] = []
-    target_service_accounts: list[str] = []
+    allowed: tuple[Allowed, ...] = ()
+    denied: tuple[Allowed, ...] = ()
+    source_ranges: tuple[str, ...] = ()
+    destination_ranges: tuple[str, ...] = ()
+    source_tags: tuple[str, ...] = ()
+    target_tags: tuple[str, ...] = ()
+    source_service_accounts: tuple[str, ...] = ()
+    target_service_accounts: tuple[str, ...] = ()
 
 
 class Address(Wire, frozen=True):
@@ -287,7 +303,7 @@ class Address(Wire, frozen=True):
     address: str = ""
     address_type: str = ""
     status: str = ""
-    users: list[str] = []
+    users: tuple[str, ...] = ()
 
 
 class ScopedAddresses(Scoped, frozen=True):
@@ -307,7 +323,7 @@ class ProjectMetadata(Wire, frozen=True):
     """Metadata of a project."""
 
     fingerprint: str = ""
-    items: list[ProjectItem] = []
+    items: tuple[ProjectItem, ...] = ()
 
 
 class Project(Wire, frozen=True):
@@ -334,7 +350,7 @@ class Region(Wire, frozen=True):
     """A region with its zones."""
 
     name: str
-    zones: list[str] = []
+    zones: tuple[str, ...] = ()
 
 
 # -- operations and errors
@@ -350,7 +366,7 @@ class OperationFault(Wire, frozen=True):
 class OperationError(Wire, frozen=True):
     """What went wrong in an operation."""
 
-    errors: list[OperationFault] = []
+    errors: tuple[OperationFault, ...] = ()
 
 
 class Operation(Wire, frozen=True):
@@ -382,8 +398,8 @@ class ErrorBody(Wire, frozen=True):
     code: int = 0
     message: str = ""
     status: str = ""
-    errors: list[ErrorItem] = []
-    details: list[ErrorDetail] = []
+    errors: tuple[ErrorItem, ...] = ()
+    details: tuple[ErrorDetail, ...] = ()
 
 
 class Refusal(Wire, frozen=True):
@@ -405,5 +421,5 @@ class ManagedProject(Wire, frozen=True):
 class ManagedProjects(Wire, frozen=True):
     """A page of them."""
 
-    projects: list[ManagedProject] = []
+    projects: tuple[ManagedProject, ...] = ()
     next_page_token: str = ""
