@@ -20,6 +20,7 @@ from asyncspider import (
     RegionInfo,
     Resource,
     SpiderError,
+    UnavailableError,
 )
 
 from . import wire
@@ -49,6 +50,11 @@ MICROVERSION: tuple[int, int] = (2, 46)
 NEWEST_MICROVERSION: tuple[int, int] = (2, 96)
 """The newest one that this driver was tried with."""
 
+_PINGS: tuple[tuple[type[wire.Wire], str, str, str], ...] = (
+    (wire.Flavors, "ListFlavors", "compute", "/flavors"),
+    (wire.Networks, "ListNetworks", "network", "/networks"),
+    (wire.Images, "ListImages", "image", "/images"),
+)
 _OLDEST_MICROVERSION: tuple[int, int] = (2, 1)
 
 
@@ -106,13 +112,8 @@ class OpenStackConnection(CloudConnection):
             InvalidRequestError: There is no such region, or several and none was named.
             UnavailableError: Keystone can't be reached.
         """
-        from .session import regions_of
-
-        await self.perform("Authenticate", self._authenticate)
         name = self.region_info.region
-        regions = await self._account.run(
-            self._region, self._http, lambda: regions_of(self._region)
-        )
+        regions = await self._catalogued()
         if not regions or name in regions:
             return
         if not name and len(regions) == 1:
@@ -130,13 +131,25 @@ class OpenStackConnection(CloudConnection):
 
     async def regions(self) -> list[str]:
         """Return the regions of the catalogue; of them those that clouds.yaml lists, if it does."""
-        from .session import configured_regions, regions_of
+        from .session import configured_regions
 
-        regions = await self._account.run(
-            self._region, self._http, lambda: regions_of(self._region)
-        )
+        regions = await self._catalogued()
         listed = configured_regions(self._region)
         return [region for region in regions if not listed or region in listed]
+
+    async def _catalogued(self) -> list[str]:
+        from .session import regions_of
+
+        async def ask() -> list[str]:
+            await self._authenticate()
+            try:
+                return await self._account.run(
+                    self._region, self._http, lambda: regions_of(self._region)
+                )
+            except SpiderError as error:
+                raise self._placed(error, "Authenticate") from error.__cause__
+
+        return await self.perform("Authenticate", ask)
 
     def _placed(self, error: SpiderError, operation: str) -> SpiderError:
         error.driver = self.driver_name
@@ -397,7 +410,13 @@ class OpenStackConnection(CloudConnection):
     # -- the connection itself
 
     async def _ping(self) -> None:
-        await self.call(wire.Flavors, "ListFlavors", "compute", "GET", "/flavors", query="limit=1")
+        for kind, operation, service, path in _PINGS:
+            try:
+                await self.call(kind, operation, service, "GET", path, query="limit=1")
+            except NotSupportedError:
+                continue  # not in this region
+            return
+        raise UnavailableError("there is no service in this region", **self.facts("ListFlavors"))
 
     async def _release(self) -> None:
         natives, self._natives = self._natives, []

@@ -243,6 +243,12 @@ async def test_a_service_that_the_catalogue_lacks(cloud: Replay) -> None:
             await connection.create_vnetwork_handler().list_vnetwork()
 
 
+async def test_connected_to_what_there_is(cloud: Replay) -> None:
+    cloud.missing = {"compute", "network"}
+    async with cloud.connect() as connection:
+        assert await connection.is_connected() is True
+
+
 async def test_a_region_that_the_catalogue_lacks(cloud: Replay) -> None:
     with pytest.raises(InvalidRequestError, match=r"'Atlantis'; it has: RegionOne, RegionTwo"):
         await load_driver("openstack").connect_cloud(cloud.info("Atlantis"))
@@ -318,6 +324,9 @@ async def test_a_keystone_that_hangs(cloud: Replay) -> None:
         info = msgspec.structs.replace(cloud.info(), request_timeout=0.3)
         with pytest.raises(DeadlineExceededError):
             await load_driver("openstack").connect_cloud(info)
+    async with no_leftovers():
+        with pytest.raises(DeadlineExceededError):
+            await load_driver("openstack").list_regions(info)
     async with no_leftovers():
         opening = asyncio.ensure_future(load_driver("openstack")._open(cloud.info()))
         await anyio.sleep(0.2)
