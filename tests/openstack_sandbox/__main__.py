@@ -15,7 +15,7 @@ a hypervisor that only pretends. Needs root when MariaDB or RabbitMQ must be ins
 
 OPENSTACK_SANDBOX_DIR     folder for everything; default: asyncspider-openstack in the temp folder
 OPENSTACK_SANDBOX_PORT    first of nine ports; default: the first free place from 21500 on
-OPENSTACK_SANDBOX_PYTHON  interpreter for the services (3.11 to 3.13); default: this one
+OPENSTACK_SANDBOX_PYTHON  interpreter for the services (3.11 or 3.12); default: this one
 """
 
 

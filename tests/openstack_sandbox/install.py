@@ -13,6 +13,8 @@ from .steps import StepError
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 SERVICES = Path(__file__).with_name("services.txt")
+PYTHONS = ((3, 11), (3, 12))
+"""Versions on which the services were tried."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -54,17 +56,35 @@ def packages(layout: Layout) -> None:
             _POLICY.unlink()
 
 
+def _interpreter(step: str) -> str:
+    """Return a Python that the services run on: the one named, this one, or one on the path."""
+    given = os.environ.get("OPENSTACK_SANDBOX_PYTHON")
+    if given:
+        return given
+    if sys.version_info[:2] in PYTHONS:
+        return sys.executable
+    for major, minor in reversed(PYTHONS):
+        found = shutil.which(f"python{major}.{minor}")
+        if found is not None:
+            return found
+    raise StepError(
+        step,
+        "the services need Python 3.11 or 3.12, and neither is there; "
+        "OPENSTACK_SANDBOX_PYTHON may name one",
+    )
+
+
 def venv(layout: Layout) -> None:
     """Make the virtual environment of the services, from the pinned versions.
 
     Raises:
-        StepError: This Python is too old, or a package can't be installed.
+        StepError: There is no fitting Python, or a package can't be installed.
     """
     name = "services from PyPI"
     done = layout.venv / "made-of.txt"
     if done.exists() and done.read_bytes() == SERVICES.read_bytes():
         return
-    interpreter = os.environ.get("OPENSTACK_SANDBOX_PYTHON", sys.executable)
+    interpreter = _interpreter(name)
     log = layout.log / "pip.log"
     uv = shutil.which("uv")
     if uv is not None:
