@@ -183,7 +183,7 @@ def test_failed_operations(code: str, status: int, kind: type[SpiderError]) -> N
     operation = wire.Operation(
         name="operation-1",
         status="DONE",
-        error=wire.OperationError(errors=[wire.OperationFault(code=code, message="Why.")]),
+        error=wire.OperationError(errors=(wire.OperationFault(code=code, message="Why."),)),
         http_error_status_code=status,
         http_error_message="BAD",
     )

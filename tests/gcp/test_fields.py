@@ -113,7 +113,7 @@ def check_type(
                 yield from check_type(
                     kind.value_type, entry.fields_by_name["value"], path, inside=True
                 )
-        case msgspec.inspect.ListType():
+        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
             if is_map or not found.is_repeated:
                 yield f"{path}: not a list"
             else:
@@ -154,7 +154,7 @@ def test_every_wire_struct_is_looked_at() -> None:
                 seen.add(get_origin(info.cls) or info.cls)
                 for field in info.fields:
                     note(field.type)
-            case msgspec.inspect.ListType():
+            case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
                 note(info.item_type)
             case msgspec.inspect.DictType():
                 note(info.value_type)
