@@ -25,6 +25,7 @@ from asyncspider import (
     Resource,
     SpiderError,
 )
+from asyncspider.transport.decoding import decode
 from asyncspider.transport.limiter import RequestLimiter
 from asyncspider.transport.offload import load_module
 from asyncspider.transport.session import HttpResponse, HttpSession
@@ -317,7 +318,7 @@ class GcpConnection(CloudConnection):
             if response.status >= 400:
                 raise error_of(response.status, response.body, response.headers, {})
             try:
-                return _decoder(kind).decode(response.body)
+                return decode(_decoder(kind), response.body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise ProtocolError(
                     f"the answer could not be understood: {error}", status=response.status

@@ -17,6 +17,7 @@ import msgspec
 from asyncspider import (
     ImageInfo,
     KeyPairInfo,
+    ProtocolError,
     PublicIPInfo,
     RegionInfo,
     SecurityInfo,
@@ -184,8 +185,11 @@ def _first_key(value: bytes) -> tuple[str, str]:
 
 @lru_cache(maxsize=256)
 def _text(value: bytes) -> str:
-    """Return a JSON text. Machines of a project have few different ones."""
-    return msgspec.json.decode(value, type=str)
+    """Return a JSON text, ``""`` of what is none. Machines of a project have few different ones."""
+    try:
+        return msgspec.json.decode(value, type=str)
+    except msgspec.DecodeError:
+        return ""
 
 
 def vm_status_info(instance: wire.InstanceState, scope: Scope) -> VMStatusInfo:
@@ -368,7 +372,10 @@ def _rules(firewall: wire.Firewall) -> Iterator[SecurityRule]:
 
 def _ports(text: str) -> tuple[int, int]:
     first, _, final = text.partition("-")
-    return int(first), int(final or first)
+    try:
+        return int(first), int(final or first)
+    except ValueError:
+        raise ProtocolError(f"not a port, nor a range of them: {text!r}", driver="gcp") from None
 
 
 def firewall_fields(rule: SecurityRule) -> dict[str, Any]:
