@@ -21,6 +21,7 @@ import msgspec
 from lxml import etree
 
 from asyncspider import ProtocolError
+from asyncspider.transport import decoding
 
 _NAMESPACE = re.compile(rb"""\sxmlns=("[^"]*"|'[^']*')""")
 _HEAD = 1024  # the namespace stands in the first tag
@@ -71,7 +72,7 @@ def decode(body: bytes, operation: str, kind: type[msgspec.Struct]) -> Any:
         raise ProtocolError(f"the answer is a document {root.tag!r}, not {operation}Response")
     transform, decoder = _tools(kind)
     try:
-        return decoder.decode(_as_json(bytes(transform(root))))
+        return decoding.decode(decoder, _as_json(bytes(transform(root))))
     except (msgspec.DecodeError, etree.XSLTError, UnicodeError) as error:
         raise ProtocolError(f"the answer holds a value that can't be read: {error}") from error
 

@@ -22,6 +22,7 @@ from asyncspider import (
     SpiderError,
     UnavailableError,
 )
+from asyncspider.transport.decoding import decode
 
 from . import wire
 from .errors import error_of
@@ -298,7 +299,7 @@ class OpenStackConnection(CloudConnection):
         if kind is wire.Nothing or not response.body:
             return kind()
         try:
-            return _decoder(kind).decode(response.body)
+            return decode(_decoder(kind), response.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             what = response.headers.get("Content-Type", "no content type")
             raise ProtocolError(
