@@ -38,10 +38,14 @@ def pyright(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments after ``--`` are pytest's."""
+    """Run the tests; arguments after ``--`` are pytest's.
+
+    The first Python runs all of them; the others leave out those that mostly wait for a server.
+    """
     install(session, "test")
+    chosen = ("-m", "not long") if tested_with else ()
     tested_with.append(str(session.python))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *chosen, *session.posargs)
 
 
 @nox.session(default=False)

@@ -251,6 +251,7 @@ async def test_public_images(fresh_moto: str, boto: Boto) -> None:
     )
 
 
+@pytest.mark.long
 async def test_pages(fresh_moto: str, boto: Boto) -> None:
     # One reservation for each VM: EC2 pages by instances, moto by reservations.
     client = boto(REGION)

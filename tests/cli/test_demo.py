@@ -22,6 +22,7 @@ def _children(pid: int) -> list[int]:
     return [int(word) for word in path.read_text().split()]
 
 
+@pytest.mark.long
 def test_demo(cli: Cli, tmp_path: Path) -> None:
     # Configuration of the person's own must not matter.
     broken = {"AWS_PROFILE": "nowhere", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}

@@ -21,6 +21,7 @@ from asyncspider.inventory import read_jsonl
 
 from .conftest import Cli
 
+pytestmark = pytest.mark.long
 REGIONS = (
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
     *("eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "eu-north-1"),

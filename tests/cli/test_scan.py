@@ -283,6 +283,7 @@ def test_on_a_terminal_there_is_a_live_display(tmp_path: Path) -> None:
     assert "mock/a: image" not in text
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_inventory(tmp_path: Path) -> None:
     program = (
         "import resource, sys\n"
