@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from . import goals
 from .clients import CLIENTS
 from .report import Report, between, chart, machine, markdown, read, today, write
-from .running import ROOT, ClientFailedError, Clouds, Run, Sizes
+from .running import ROOT, ClientFailedError, Clouds, Sizes
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -41,7 +41,9 @@ def run(
     vms: Annotated[int, typer.Option(min=1, help="VMs a region.")] = 2000,
     latency: Annotated[float, typer.Option(min=0, help="Milliseconds before an answer.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; figures are medians.")] = 3,
-    extras: Annotated[bool, typer.Option(help="Cold starts, memory, and the other goals.")] = True,
+    more: Annotated[
+        bool, typer.Option("--extras/--no-extras", help="Cold starts, memory, and the other goals.")
+    ] = True,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
 ) -> None:
     """Run rivals and ours alternately; print and write what they took."""
@@ -57,8 +59,8 @@ def run(
     with _progress() as progress:
         for name in clouds:
             clients = [one for one in CLIENTS[name] if one in wanted]
-            _side_by_side(report, name, clients, rounds, extras, progress)
-        if extras:
+            _side_by_side(report, name, clients, rounds, more, progress)
+        if more:
             _questions(report, clouds, progress)
     console.print(Markdown(markdown(report)))
     for file in write(report, out):
@@ -66,10 +68,9 @@ def run(
 
 
 def _side_by_side(
-    report: Report, cloud: str, clients: list[str], rounds: int, extras: bool, progress: Progress
+    report: Report, cloud: str, clients: list[str], rounds: int, more: bool, progress: Progress
 ) -> None:
     scans = report.scans[cloud] = {name: [] for name in clients}
-    cold: dict[str, list[Run]] = {name: [] for name in clients if name != "floor"}
     task = progress.add_task(f"{cloud}: server", total=(rounds + 1) * len(clients))
     with Clouds(report.sizes, cloud) as server:
         # The first round makes pages, byte code and caches; it does not count.
@@ -81,14 +82,20 @@ def _side_by_side(
                 else:
                     scans[name].append(server.run(f"{cloud}_{name}"))
                 progress.advance(task)
-        if extras:
-            report.cold[cloud] = cold
-            task = progress.add_task(f"{cloud}: cold", total=rounds * len(cold))
-            for _ in range(rounds):
-                for name, runs in cold.items():
-                    progress.update(task, description=f"{cloud}: cold start, {name}")
-                    runs.append(server.run(f"{cloud}_{name}", first=True))
-                    progress.advance(task)
+        if more:
+            _cold(report, server, cloud, clients, rounds, progress)
+
+
+def _cold(
+    report: Report, server: Clouds, cloud: str, clients: list[str], rounds: int, progress: Progress
+) -> None:
+    cold = report.cold[cloud] = {name: [] for name in clients if name != "floor"}
+    task = progress.add_task(f"{cloud}: cold", total=rounds * len(cold))
+    for _ in range(rounds):
+        for name, runs in cold.items():
+            progress.update(task, description=f"{cloud}: cold start, {name}")
+            runs.append(server.run(f"{cloud}_{name}", first=True))
+            progress.advance(task)
 
 
 def _questions(report: Report, clouds: list[str], progress: Progress) -> None:
@@ -99,6 +106,25 @@ def _questions(report: Report, clouds: list[str], progress: Progress) -> None:
             progress.update(task, description=what[:40])
             report.goals.append((what, answer(Path(folder)), goal))
             progress.advance(task)
+
+
+@app.command()
+def extras(
+    cloud: Names = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of cold starts.")] = 3,
+    out: Annotated[Path, typer.Option(help="Folder with results to add to.")] = FOLDER,
+) -> None:
+    """Add cold starts and the other goals to results that are there."""
+    clouds = _known(cloud, list(CLIENTS), "cloud")
+    report = read(out / "results.json")
+    report.cold, report.goals = {}, []
+    with _progress() as progress:
+        for name in clouds:
+            with Clouds(Sizes(regions=report.sizes.regions, vms=200), name) as server:
+                _cold(report, server, name, list(CLIENTS[name]), rounds, progress)
+        _questions(report, clouds, progress)
+    console.print(Markdown(markdown(report)))
+    write(report, out)
 
 
 @app.command()

@@ -102,6 +102,7 @@ class Clouds:
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
         if not self.url:
+            self.__exit__(None, None, None)
             raise ClientFailedError("the simulated clouds did not start")
 
     def __enter__(self) -> Self:

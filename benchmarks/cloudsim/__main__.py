@@ -77,6 +77,9 @@ def main(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 = a free one.")] = 0,
 ) -> None:
     """Serve three simulated clouds on 127.0.0.1; the first line says where."""
+    unknown = set(filter(None, clouds.split(","))) - {"aws", "gcp", "openstack"}
+    if unknown:
+        raise typer.BadParameter(f"no cloud {', '.join(sorted(unknown))}; see --help")
     shape = Shape(
         regions=regions,
         vms=vms,

@@ -1,0 +1,1 @@
+"""Tests of speed that count instead of measuring time."""
