@@ -66,7 +66,12 @@ async def serve(
         host, number = runner.addresses[0][:2]
         yield f"http://{host}:{number}"
     finally:
+        open_now = list(runner.server.connections) if runner.server is not None else []
+        transports = [one.transport for one in open_now if one.transport is not None]
         await runner.cleanup()
+        for transport in transports:
+            transport.abort()  # one whose client reads no more would never end by itself
+        await asyncio.sleep(0)
 
 
 @web.middleware
