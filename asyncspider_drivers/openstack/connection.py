@@ -22,7 +22,7 @@ from asyncspider import (
     SpiderError,
     UnavailableError,
 )
-from asyncspider.transport.decoding import decode
+from asyncspider.transport.decoding import decode_in_turn
 
 from . import wire
 from .errors import error_of
@@ -261,7 +261,7 @@ class OpenStackConnection(CloudConnection):
 
         async def send() -> W:
             response = await self._send(operation, method, url, extra, data)
-            return self._decoded(kind, operation, response)
+            return await self._decoded(kind, operation, response)
 
         if idempotent is None:
             idempotent = method != "POST"
@@ -295,11 +295,11 @@ class OpenStackConnection(CloudConnection):
             raise error
         return response
 
-    def _decoded(self, kind: type[W], operation: str, response: HttpResponse) -> W:
+    async def _decoded(self, kind: type[W], operation: str, response: HttpResponse) -> W:
         if kind is wire.Nothing or not response.body:
             return kind()
         try:
-            return decode(_decoder(kind), response.body)
+            return await decode_in_turn(_decoder(kind), response.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             what = response.headers.get("Content-Type", "no content type")
             raise ProtocolError(
@@ -342,14 +342,19 @@ class OpenStackConnection(CloudConnection):
             for item in getattr(answer, field)
         ]
 
-    async def ports(self, **filters: str) -> list[wire.Port]:
-        """Return the ports that Neutron shows, or those that a filter lets pass."""
-        query = f"{wire.fields_of(wire.Port)}&{urlencode(filters)}".rstrip("&")
+    async def ports(self, *fields: str, **filters: str) -> list[wire.Port]:
+        """Return the ports that Neutron shows, or those that a filter lets pass.
+
+        Args:
+            fields: What of them is wanted; none = all that `wire.Port` has.
+            filters: Neutron's own.
+        """
+        query = f"{wire.fields_of(wire.Port, fields)}&{urlencode(filters)}".rstrip("&")
         return await self.all_of(wire.Ports, "ListPorts", "network", "/ports", "ports", query)
 
-    async def floating_ips(self, query: str = "") -> list[wire.FloatingIP]:
-        """Return the floating addresses that Neutron shows."""
-        query = f"{wire.fields_of(wire.FloatingIP)}&{query}".rstrip("&")
+    async def floating_ips(self, *fields: str, query: str = "") -> list[wire.FloatingIP]:
+        """Return the floating addresses that Neutron shows; arguments as in `ports`."""
+        query = f"{wire.fields_of(wire.FloatingIP, fields)}&{query}".rstrip("&")
         return await self.all_of(
             wire.FloatingIPs, "ListFloatingIPs", "network", "/floatingips", "floatingips", query
         )

@@ -395,7 +395,9 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
     async def _joins(self) -> Joins:
         connection = self.connection
         ports, floating, flavors = await gathered(
-            connection.ports, connection.floating_ips, self._flavors_by_name
+            lambda: connection.ports(*wire.VM_PORT),
+            lambda: connection.floating_ips(*wire.VM_FLOATING_IP),
+            self._flavors_by_name,
         )
         return Joins(ports_by_vm(ports), floating_by_port(floating), flavors)
 
@@ -422,7 +424,7 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             return info
         # Nova shows a new floating address late.
         query = urlencode([("port_id", port.id) for port in ports])
-        floating = await self.connection.floating_ips(query)
+        floating = await self.connection.floating_ips(query=query)
         if not floating:
             return info
         return vm_info(

@@ -91,7 +91,8 @@ class OpenStackVNicHandler(VNicHandler["OpenStackConnection"]):
         """Return one port."""
         path = segment(vnic_id)
         port, floating = await gathered(
-            lambda: self._get(vnic_id), lambda: self.connection.floating_ips(f"port_id={path}")
+            lambda: self._get(vnic_id),
+            lambda: self.connection.floating_ips(query=f"port_id={path}"),
         )
         return vnic_info(port, floating[0] if floating else None)
 

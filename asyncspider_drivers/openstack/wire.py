@@ -371,8 +371,20 @@ class OneSecurityGroup(Wire, frozen=True):
     security_group: SecurityGroup
 
 
+VM_PORT = ("id", "network_id", "mac_address", "device_id", "device_owner", "fixed_ips",
+           "security_groups")  # fmt: skip
+"""What a server's record takes from its ports."""
+VM_FLOATING_IP = ("id", "port_id", "floating_ip_address")
+"""What it takes from floating addresses."""
+
+
 @cache
-def fields_of(kind: type[Wire]) -> str:
-    """Return Neutron's ``fields`` parameters for what a struct reads, ready for a query."""
-    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+def fields_of(kind: type[Wire], only: tuple[str, ...] = ()) -> str:
+    """Return Neutron's ``fields`` parameters for what a struct reads, ready for a query.
+
+    Args:
+        kind: The struct.
+        only: Its fields that are wanted; none = all.
+    """
+    names = only or tuple(field.encode_name for field in msgspec.structs.fields(kind))
     return "&".join(f"fields={name}" for name in names)
