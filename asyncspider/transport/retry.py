@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,6 +12,9 @@ import msgspec
 from ..errors import SpiderError, ThrottledError, UnavailableError
 
 R = TypeVar("R")
+
+# stamina logs each retry. A program that has set up no logging would see that on stderr.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
