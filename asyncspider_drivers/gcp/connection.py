@@ -25,7 +25,7 @@ from asyncspider import (
     Resource,
     SpiderError,
 )
-from asyncspider.transport.decoding import decode
+from asyncspider.transport.decoding import decode_in_turn
 from asyncspider.transport.limiter import RequestLimiter
 from asyncspider.transport.offload import load_module
 from asyncspider.transport.session import HttpResponse, HttpSession
@@ -318,7 +318,7 @@ class GcpConnection(CloudConnection):
             if response.status >= 400:
                 raise error_of(response.status, response.body, response.headers, {})
             try:
-                return decode(_decoder(kind), response.body)
+                return await decode_in_turn(_decoder(kind), response.body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise ProtocolError(
                     f"the answer could not be understood: {error}", status=response.status

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 
-from asyncspider.transport.decoding import decode
+from asyncspider.transport.decoding import IN_TURN_BYTES, decode, decode_in_turn
 
 
 def seen_by(body: bytes, seen: list[bool]) -> Any:
@@ -52,3 +55,33 @@ def test_in_many_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert gc.isenabled()
+
+
+async def test_one_page_in_each_round_of_the_loop() -> None:
+    page = msgspec.json.encode(["x" * IN_TURN_BYTES])
+    decoded = 0
+    seen: list[int] = []
+
+    async def reader() -> None:
+        nonlocal decoded
+        await decode_in_turn(msgspec.json.Decoder(), page)
+        decoded += 1
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(reader)
+        while decoded < 20:
+            seen.append(decoded)
+            await anyio.lowlevel.checkpoint()
+    steps = [after - before for before, after in itertools.pairwise(seen)]
+    assert max(steps) == 1  # not all of them in one round
+
+
+async def test_who_is_cancelled_gives_the_turn_back() -> None:
+    page = msgspec.json.encode(["x" * IN_TURN_BYTES])
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await decode_in_turn(msgspec.json.Decoder(), page)
+    assert scope.cancelled_caught
+    with anyio.fail_after(5):
+        assert await decode_in_turn(msgspec.json.Decoder(list[str]), page)
