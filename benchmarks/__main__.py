@@ -60,6 +60,7 @@ def run(
         for name in clouds:
             clients = [one for one in CLIENTS[name] if one in wanted]
             _side_by_side(report, name, clients, rounds, more, progress)
+            write(report, out)  # what is known is kept, whatever happens to the rest
         if more:
             _questions(report, clouds, progress)
     console.print(Markdown(markdown(report)))

@@ -30,7 +30,7 @@ def steps(clouds: list[str]) -> list[Step]:
                 lambda folder, cloud=cloud: _memory(cloud, folder),
             ),
             (
-                f"{cloud}: event loop blocked at worst, 34,000 VMs",
+                f"{cloud}: event loop blocked at worst (CPU time), 34,000 VMs",
                 "never over 20 ms",
                 lambda folder, cloud=cloud: _blocked(cloud),
             ),
