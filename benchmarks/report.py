@@ -101,6 +101,13 @@ def markdown(report: Report) -> str:
                 *_ratios(table, client),
             ]
             lines.append(f"| {' | '.join(cells)} |")
+    busy = [r.server_busy for t in report.scans.values() for runs in t.values() for r in runs]
+    if busy:
+        lines += [
+            "",
+            f"The server was busy for {max(busy):.0%} of a scan's time at most, in the median run "
+            f"for {median(busy):.0%}: nobody waited for it.",
+        ]
     if report.cold:
         lines += [
             "",

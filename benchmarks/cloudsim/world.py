@@ -59,7 +59,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=8)
 def region_names(count: int) -> tuple[str, ...]:
     """Return the names of that many regions."""
-    made_up = (f"zz-bench-{number}" for number in range(count - len(REGIONS)))
+    made_up = (f"us-bench-{number}" for number in range(count - len(REGIONS)))
     return (*REGIONS[:count], *made_up)
 
 
