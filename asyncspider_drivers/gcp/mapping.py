@@ -114,23 +114,35 @@ def security_ids(tags: Iterable[str], network: str) -> list[str]:
 
 def vm_infos(instances: Iterable[wire.Instance], scope: Scope, project: str) -> list[VMInfo]:
     """Return instances of one zone."""
-    # One function for a page of them, and not one for each: calls are what it costs.
+    # One function for a page of them, and not one for each: calls are what it costs. The
+    # machines of a zone are mostly alike, so what was worked out for the last one is kept.
     zone = scope.zone
     place = RegionInfo(region=scope.region, zone=zone)
     infos: list[VMInfo] = []
+    network_url = network_of_url = subnetwork_url = subnetwork_of_url = ""
+    known_groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for instance in instances:
         name, native = instance.name, instance.status
         vm_id = f"{zone}/{name}"
         network = subnetwork = private_ip = public_ip = vnic = ""
         if instance.network_interfaces:
             nic = instance.network_interfaces[0]
-            network = network_id(nic.network, project)
-            subnetwork = subnetwork_id(nic.subnetwork, project)
+            if nic.network != network_url:
+                network_url = nic.network
+                network_of_url = network_id(network_url, project)
+            if nic.subnetwork != subnetwork_url:
+                subnetwork_url = nic.subnetwork
+                subnetwork_of_url = subnetwork_id(subnetwork_url, project)
+            network, subnetwork = network_of_url, subnetwork_of_url
             private_ip = nic.network_ip
             if nic.access_configs:
                 public_ip = nic.access_configs[0].nat_ip
             vnic = f"{vm_id}/{nic.name}"
-        groups = [f"{network}/{tag}" for tag in instance.tags.items]
+        tags = instance.tags.items
+        groups = known_groups.get((network, tags))
+        if groups is None:
+            groups = known_groups[network, tags] = security_ids(tags, network)
+        groups = groups[:]  # each machine's own: a list can be changed
         boot = others = ""
         for disk in instance.disks:
             if disk.boot:
