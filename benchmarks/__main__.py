@@ -131,22 +131,22 @@ def extras(
 @app.command()
 def publish(
     out: Annotated[Path, typer.Option(help="Folder with the results.")] = FOLDER,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="Folder with more results, as of another size.")
+    ] = None,
 ) -> None:
     """Put results into benchmarks/README.md, README.md and docs/benchmarks.svg."""
     report = read(out / "results.json")
     (ROOT / "docs").mkdir(exist_ok=True)
     (ROOT / "docs" / "benchmarks.svg").write_text(chart(report))
     start, end = "<!-- bench:start -->", "<!-- bench:end -->"
-    between(ROOT / "benchmarks" / "README.md", start, end, markdown(report))
-    short = Report(
-        date=report.date,
-        machine=report.machine,
-        command=report.command,
-        sizes=report.sizes,
-        scans=report.scans,
-    )
+    others = [markdown(read(folder / "results.json")) for folder in also or ()]
+    tables = "\n".join([markdown(report), *others])
+    between(ROOT / "benchmarks" / "README.md", start, end, tables)
+    report.cold, report.goals = {}, []
     picture = "![CPU time to list 1,000 VMs](docs/benchmarks.svg)\n\n"
-    between(ROOT / "README.md", start, end, picture + markdown(short))
+    more = "\n[How it is measured, more figures, what is left](benchmarks/README.md).\n"
+    between(ROOT / "README.md", start, end, picture + markdown(report) + more)
 
 
 def _known(given: list[str] | None, known: list[str], what: str) -> list[str]:
