@@ -33,8 +33,8 @@ T = TypeVar("T")
 Convert = Callable[[list[Any], Scope], list[T]]
 
 _SCOPES_AT_ONCE = 32
-# What one zone's trouble looks like. Anything else would befall all of them.
-_LOCAL = (UnavailableError, DeadlineExceededError, ThrottledError)
+LOCAL = (UnavailableError, DeadlineExceededError, ThrottledError)
+"""What one zone's trouble looks like. Anything else would befall all of them."""
 _EMPTY = "NO_RESULTS_ON_PAGE"
 
 
@@ -191,7 +191,7 @@ async def _side_by_side(
             try:
                 async for page in pages:
                     yield page
-            except _LOCAL as error:
+            except LOCAL as error:
                 missing.add(scope, error)
             finally:
                 await pages.aclose()

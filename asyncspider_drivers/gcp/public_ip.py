@@ -22,7 +22,7 @@ from asyncspider.streams import gathered
 from asyncspider.transport.offload import load_module
 
 from . import wire
-from .lists import all_in, check_in_scope, pages_of
+from .lists import LOCAL, Parts, all_in, check_in_scope, pages_of
 from .mapping import Scope, public_ip_info, scope_of, vnic_infos
 from .names import GLOBAL, instance_id, region_of, split_id
 from .undo import undone_on_failure
@@ -141,16 +141,25 @@ class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
         def public(addresses: list[wire.Address], scope: Scope) -> list[wire.Address]:
             return [address for address in addresses if address.address_type != _INTERNAL]
 
-        pages = pages_of(self.connection, "addresses", wire.ScopedAddresses, wire.Address, public)
+        parts = Parts(self.connection, "addresses.list")
+        pages = pages_of(
+            self.connection, "addresses", wire.ScopedAddresses, wire.Address, public, parts
+        )
         try:
             async for page in pages:
-                infos = await self._joined(page.items, page.region)
+                infos = await self._joined(page.items, page.region, parts)
                 yield Page(infos, page.region, page.zone)
         finally:
             await pages.aclose()
+        parts.check()
 
-    async def _joined(self, addresses: list[wire.Address], region: str) -> list[PublicIPInfo]:
-        """Return addresses with the interfaces that have them: one list for each zone."""
+    async def _joined(
+        self, addresses: list[wire.Address], region: str, parts: Parts | None = None
+    ) -> list[PublicIPInfo]:
+        """Return addresses with the interfaces that have them: one list for each zone.
+
+        With `parts`, a zone that can't be read is noted there, and its interfaces stay unknown.
+        """
         users = {instance_id(user) for address in addresses for user in address.users}
         zones: defaultdict[str, list[str]] = defaultdict(list)
         for vm_id in sorted(filter(None, users)):
@@ -165,13 +174,19 @@ class GcpPublicIPHandler(PublicIPHandler["GcpConnection"]):
 
         def look(zone: str, names: list[str]) -> Callable[[], Awaitable[None]]:
             async def read() -> None:
-                machines = await all_in(
-                    self.connection,
-                    f"zones/{zone}/instances",
-                    wire.InstanceNics,
-                    "instances.list",
-                    filter=" OR ".join(f'(name = "{name}")' for name in names),
-                )
+                try:
+                    machines = await all_in(
+                        self.connection,
+                        f"zones/{zone}/instances",
+                        wire.InstanceNics,
+                        "instances.list",
+                        filter=" OR ".join(f'(name = "{name}")' for name in names),
+                    )
+                except LOCAL as error:
+                    if parts is None:
+                        raise
+                    parts.add(f"zones/{zone}", error)
+                    return
                 place = scope_of(f"zones/{zone}")
                 for nic in vnic_infos(machines, place, self.connection.project):
                     holders[nic.public_ip] = nic

@@ -16,14 +16,18 @@ from asyncspider import (
     ConnectionInfo,
     CredentialInfo,
     Fleet,
+    ImageInfo,
     PartialListError,
+    PublicIPReqInfo,
     Resource,
     ScopeStatus,
     Target,
     UnavailableError,
+    VMReqInfo,
     connect,
     expand,
 )
+from asyncspider.transport.retry import RetryPolicy
 from asyncspider_drivers.gcp.emulator import RequestFault, World, seed_instances
 
 P = "demo"
@@ -128,6 +132,30 @@ async def test_a_dead_zone_of_a_region(address: str, world: World) -> None:
         with pytest.raises(UnavailableError) as lost:
             await connection.create_vm_handler().list_vm()
         assert not isinstance(lost.value, PartialListError)
+
+
+async def test_an_address_of_a_vm_in_a_dead_zone(address: str, world: World) -> None:
+    async with connect(
+        "gcp", credential=CREDENTIAL, endpoint_url=address, zone="us-central1-b"
+    ) as connection:
+        vm = await connection.create_vm_handler().start_vm(
+            VMReqInfo(
+                name="web",
+                image_info=ImageInfo(id="debian-cloud/debian-12-bookworm-v20260910"),
+                spec_id="e2-small",
+            )
+        )
+        handler = connection.create_public_ip_handler()
+        made = await handler.create_public_ip(PublicIPReqInfo(name="ip", vm_id=vm.id))
+        assert made.vnic_id == f"{vm.id}/nic0"
+    world.dead_zones.add("us-central1-b")
+    async with connect("gcp", credential=CREDENTIAL, endpoint_url=address) as connection:
+        connection.retry_policy = RetryPolicy(unavailable_attempts=1)
+        with pytest.raises(PartialListError) as caught:
+            await connection.create_public_ip_handler().list_public_ip()
+    [found] = caught.value.items
+    assert (found.public_ip, found.vm_id, found.vnic_id) == (made.public_ip, vm.id, "")
+    assert [part.zone for part in caught.value.unreachable] == ["us-central1-b"]
 
 
 async def test_a_fleet_of_projects(address: str, world: World) -> None:
