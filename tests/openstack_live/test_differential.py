@@ -30,8 +30,10 @@ SDK_ONLY = pytest.mark.usefixtures("world")
 def world(sdk: Sdk) -> Iterator[World]:
     """The world, built once."""
     clear(sdk())
-    yield build(sdk())
-    clear(sdk())
+    try:
+        yield build(sdk())
+    finally:
+        clear(sdk())
 
 
 def utc(text: str | None) -> datetime | None:

@@ -86,8 +86,7 @@ def build(sdk: Connection) -> World:
         name=PREFIX + "router", external_gateway_info={"network_id": external.id}
     )
     for subnet_name in ("plain-0", "dual-0"):
-        add: Any = sdk.network.add_interface_to_router
-        add(router, subnet_id=world.subnets[subnet_name])
+        sdk.network.add_interface_to_router(router, world.subnets[subnet_name])
     group: Any = sdk.network.create_security_group(name=PREFIX + "group", description="Ünïcode ✓")
     other: Any = sdk.network.create_security_group(name=PREFIX + "group")  # names may repeat
     for rule in (
@@ -178,7 +177,7 @@ def clear(sdk: Connection) -> None:
     for router in ours(network.routers()):
         for port in network.ports(device_id=router.id):
             if port.device_owner == "network:router_interface":
-                network.remove_interface_from_router(router, port_id=port.id)
+                network.remove_interface_from_router(router, None, port.id)
         network.delete_router(router)
     for port in ours(network.ports()):
         network.delete_port(port)
