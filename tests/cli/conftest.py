@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,11 +16,18 @@ from asyncspider.cli import main
 COMMAND = (sys.executable, "-m", "asyncspider.cli")
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
+# requests asks for PySocks, and silences what urllib3 says to that; while another thread is in
+# warnings.catch_warnings(), it does not.
+WARNINGS = "error,ignore:SOCKS support in urllib3"
+
+# A shell that runs the tests in the background has them ignore it, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 CLEAN = {
     key: value
     for key, value in os.environ.items()
     if not key.startswith(("AWS_", "OS_", "GOOGLE_")) and key not in ("COLUMNS", "FORCE_COLOR")
-} | {"PYTHONWARNINGS": "error", "AWS_EC2_METADATA_DISABLED": "true"}
+} | {"PYTHONWARNINGS": WARNINGS, "AWS_EC2_METADATA_DISABLED": "true"}
 """An environment without any cloud of the person who runs the tests."""
 
 
