@@ -23,6 +23,7 @@ from ..errors import (
 from ..registry import load_driver_aside
 from ..resources import AnyInfo, Page, Resource, VMInfo
 from ..streams import produced
+from ..transport.collector import full_collections_wait
 from ..transport.telemetry import Meter, metered
 from .limits import Limits
 from .outcomes import (
@@ -340,7 +341,7 @@ class Fleet:
         with CancelScope() as scope:
             self._calls.add(scope)
             try:
-                with anyio.move_on_after(self.deadline):
+                with full_collections_wait(), anyio.move_on_after(self.deadline):
                     await work_off(jobs, work, total=self.limits.total, each=self.limits.per_target)
             finally:
                 self._calls.discard(scope)

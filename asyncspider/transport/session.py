@@ -32,8 +32,8 @@ from ..errors import (
 
 CONNECT_TIMEOUT = 10.0
 """Longest wait for a TCP or TLS handshake, in seconds."""
-READ_BUFFER = 2**20
-"""Bytes that are read ahead of a parser; lists are long."""
+READ_BUFFER = 2**17
+"""Bytes of an answer that are read ahead of who parses it. Many answers arrive at once."""
 
 
 class TLSOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +78,36 @@ def _build_tls_context(options: TLSOptions) -> ssl.SSLContext:
     if options.cert_file is not None:
         context.load_cert_chain(options.cert_file, options.key_file)
     return context
+
+
+class HttpStream:
+    """An answer whose body is still on its way; see `HttpSession.stream`."""
+
+    __slots__ = ("_response", "_url")
+
+    def __init__(self, response: aiohttp.ClientResponse, url: str) -> None:
+        self._response = response
+        self._url = url
+
+    @property
+    def status(self) -> int:
+        """HTTP status code."""
+        return self._response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers; names compare without case."""
+        return self._response.headers
+
+    async def read(self) -> bytes:
+        """Return all of the body that was not read yet, decompressed."""
+        with http_errors(self._url):
+            return await self._response.read()
+
+    async def chunk(self) -> bytes:
+        """Return what of the body has arrived, at least a byte; ``b""`` at its end."""
+        with http_errors(self._url):
+            return await self._response.content.readany()
 
 
 class _Shared:
@@ -158,8 +188,38 @@ class HttpSession:
             DeadlineExceededError: It does not even take the connection.
             ProtocolError: What it says is no HTTP.
         """
+        async with self.stream(
+            method,
+            url,
+            headers=headers,
+            params=params,
+            body=body,
+            tls=tls,
+            url_encoded=url_encoded,
+        ) as response:
+            return HttpResponse(response.status, response.headers, await response.read())
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        tls: TLSOptions = DEFAULT_TLS,
+        url_encoded: bool = False,
+    ) -> AsyncGenerator[HttpStream, None]:
+        """Make one request, and read its answer while it arrives. Arguments as for `request`.
+
+        A body that is not read to its end costs the connection.
+
+        Raises:
+            SpiderError: As for `request`; reading the body may raise the same.
+        """
         with http_errors(url):
-            async with self.client.request(
+            response = await self.client.request(
                 method,
                 URL(url, encoded=True) if url_encoded else url,
                 headers=headers,
@@ -168,8 +228,9 @@ class HttpSession:
                 ssl=await self.tls_context(tls) if url.startswith("https") else True,
                 proxy=proxy_for(url, self._shared.proxies) if self._shared else None,
                 allow_redirects=False,
-            ) as response:
-                return HttpResponse(response.status, response.headers, await response.read())
+            )
+        async with response:
+            yield HttpStream(response, url)
 
 
 async def open_session() -> HttpSession:

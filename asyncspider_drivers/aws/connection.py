@@ -30,7 +30,7 @@ from .vnetwork import AwsVNetworkHandler
 from .vnic import AwsVNicHandler
 
 if TYPE_CHECKING:
-    from .session import Account
+    from .session import Account, Service
 
 W = TypeVar("W", bound=wire.Wire)
 
@@ -57,13 +57,13 @@ class AwsConnection(CloudConnection):
         connection_info: ConnectionInfo,
         region_info: RegionInfo,
         account: Account,
-        client: Any,
+        service: Service,
         secrets: list[str],
     ) -> None:
         super().__init__(connection_info)
         self.region_info = region_info
         self._account = account
-        self._client = client
+        self._service = service
         self._secrets = (*self._secrets, *secrets)
         self._natives = AsyncExitStack()
 
@@ -81,14 +81,16 @@ class AwsConnection(CloudConnection):
         Raises:
             SpiderError: It failed.
         """
-        given = {name: value for name, value in parameters.items() if value is not None}
+        given = self._service.prepare(
+            operation, {name: value for name, value in parameters.items() if value is not None}
+        )
         return await self.perform(
             operation, lambda: self._send(kind, operation, given), idempotent=idempotent
         )
 
     async def _send(self, kind: type[W], operation: str, parameters: dict[str, Any]) -> W:
         try:
-            reply = await self._client._make_api_call(operation, parameters)
+            return await self._service.call(kind, operation, parameters, self.facts(operation))
         except SpiderError as error:
             error.driver = self.driver_name
             error.region, error.operation = self.region_info.region, operation
@@ -98,13 +100,10 @@ class AwsConnection(CloudConnection):
             raise
         except Exception as error:
             raise self._typed(error, operation) from error
-        answer = reply["Answer"]
-        assert isinstance(answer, kind)
-        return answer
 
     def _typed(self, error: Exception, operation: str) -> SpiderError:
         facts = self.facts(operation)
-        response = getattr(error, "response", None)
+        response = getattr(error, "response", None)  # STS's, when credentials are renewed
         if isinstance(response, dict):
             typed = error_of(response, facts)
         else:
@@ -183,7 +182,7 @@ class AwsConnection(CloudConnection):
         )
 
     async def _release(self) -> None:
-        await self._client.close()
+        await self._service.close()
         await self._natives.aclose()
 
     async def native_client(self, service: str = "ec2", **kwargs: Any) -> Any:

@@ -76,6 +76,7 @@ class AwsDriver(CloudDriver):
 
     async def _connect(self, connection_info: ConnectionInfo) -> AwsConnection:
         sessions: Any = await load_module("asyncspider_drivers.aws.session")
+        transport: Any = await load_module("asyncspider.transport.session")
         account: session_module.Account = await sessions.open_account(
             connection_info.credential_info.key_values, connection_info.endpoint_url
         )
@@ -91,11 +92,16 @@ class AwsDriver(CloudDriver):
             raise InvalidRequestError(problem, **facts)
         try:
             secrets = await account.secrets()
-            client = await account.client(region, connection_info.endpoint_url)
         except Exception as error:
             raise error_of_exception(error, facts) from error
         where = RegionInfo(region=region, zone=place.zone)
-        return AwsConnection(connection_info, where, account, client, secrets)
+        http = await transport.open_session()
+        try:
+            service = sessions.Service(account, region, connection_info.endpoint_url, http)
+        except Exception as error:
+            await http.release()
+            raise error_of_exception(error, facts) from error
+        return AwsConnection(connection_info, where, account, service, secrets)
 
     async def list_regions(self, connection_info: ConnectionInfo) -> list[RegionInfo]:
         """List the regions that are switched on for the account (DescribeRegions)."""

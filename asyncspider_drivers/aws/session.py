@@ -1,6 +1,10 @@
-"""aiobotocore, fitted to this package: loaded lazily, one HTTP session, structs for answers.
+"""botocore and aiobotocore, fitted to this package.
 
-Nothing outside this module imports botocore, and this module is imported in a worker thread.
+Credentials, configuration, endpoints, the shapes of requests and their signatures are theirs.
+Their clients are not used: one costs 9 ms to make and more than a millisecond for each call,
+most of it for hooks, retries and user agents that a driver has no use for.
+
+Nothing outside this module imports either, and this module is imported in a worker thread.
 """
 
 from __future__ import annotations
@@ -9,13 +13,13 @@ import asyncio
 import os
 import re
 import threading
+import uuid
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, NoReturn, TypeVar
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakValueDictionary
 
-import aiobotocore.parsers
 import anyio
 import anyio.to_thread
 import botocore.exceptions
@@ -27,17 +31,29 @@ from aiobotocore.credentials import (
     AioDeferredRefreshableCredentials,
 )
 from aiobotocore.session import AioSession
-from anyio.lowlevel import RunVar
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.endpoint_provider import EndpointProvider
 from botocore.loaders import JSONFileLoader, Loader
+from botocore.model import ServiceModel
+from botocore.serialize import create_serializer
 
 from asyncspider import InvalidRequestError, ProtocolError, SpiderError
-from asyncspider.transport.session import DEFAULT_TLS, HttpSession, TLSOptions, open_session
+from asyncspider.transport.decoding import IN_TURN_BYTES, in_turn
+from asyncspider.transport.session import (
+    DEFAULT_TLS,
+    HttpSession,
+    HttpStream,
+    TLSOptions,
+    open_session,
+)
 
-from . import parser, wire
+from . import wire
 from .errors import error_of, error_of_exception
+from .parser import SLICE, Reader, decode_error
 
-OFF_LOOP_BYTES = 64 * 1024
-"""Bodies longer than this are parsed in a worker thread: 64 KiB take about a millisecond."""
+W = TypeVar("W", bound=wire.Wire)
 
 
 # -- service descriptions
@@ -67,24 +83,28 @@ _SHAPE = re.compile(rb'"shape"\s*:\s*"([^"]+)"')
 
 
 def _only_what_is_used(raw: bytes) -> dict[str, Any]:
-    """Return EC2's description cut down to this driver's calls.
+    """Return EC2's description cut down to what this driver's calls send.
 
-    The whole holds over 800 calls and 4,000 shapes, of which a client makes methods one by one.
+    The whole holds over 800 calls and 4,000 shapes.
     """
     model = msgspec.json.decode(raw, type=_ServiceModel)
-    operations = {name: model.operations[name] for name in wire.ANSWERS}
+    operations: dict[str, Any] = {}
+    todo: list[str] = []
+    for name in wire.ANSWERS:
+        operation = operations[name] = msgspec.json.decode(model.operations[name])
+        operation.pop("output", None)
+        todo += [operation["input"]["shape"]] if "input" in operation else []
     shapes: dict[str, Any] = {}
-    todo = [name for text in operations.values() for name in _SHAPE.findall(bytes(text))]
     while todo:
-        name = todo.pop().decode()
+        name = todo.pop()
         if name not in shapes:
             text = model.shapes[name]
             shapes[name] = msgspec.json.decode(text)
-            todo += _SHAPE.findall(bytes(text))
+            todo += [inner.decode() for inner in _SHAPE.findall(bytes(text))]
     return {
         "version": model.version,
         "metadata": model.metadata,
-        "operations": {name: msgspec.json.decode(text) for name, text in operations.items()},
+        "operations": operations,
         "shapes": shapes,
     }
 
@@ -101,7 +121,7 @@ _loading = threading.Lock()
 
 
 def _loader() -> _FastLoader:
-    """Return the process's loader, with what every EC2 client needs read already."""
+    """Return the process's loader, with what every call to EC2 needs read already."""
     with _loading:  # a cache alone would let every thread that asks meanwhile read it all again
         return _loaded()
 
@@ -111,16 +131,54 @@ def _loaded() -> _FastLoader:
     loader = _FastLoader()
     for name in ("service-2", "endpoint-rule-set-1"):
         loader.load_service_model("ec2", name)
-    for name in ("endpoints", "partitions", "sdk-default-configuration"):
-        loader.load_data(name)
+    loader.load_data("partitions")
     return loader
+
+
+def _warm_for_sts() -> None:
+    """Read what a client of STS would otherwise read on the event loop."""
+    loader = _loader()
+    for name in ("service-2", "endpoint-rule-set-1"):
+        loader.load_service_model("sts", name)
+    for name in ("endpoints", "sdk-default-configuration"):
+        loader.load_data(name)
+
+
+class _Description(NamedTuple):
+    model: ServiceModel
+    serializer: Any
+    endpoints: EndpointProvider
+
+
+@lru_cache(maxsize=1)
+def _ec2() -> _Description:
+    """Return what botocore knows of EC2's requests and endpoints."""
+    loader = _loader()
+    return _Description(
+        ServiceModel(loader.load_service_model("ec2", "service-2"), "ec2"),
+        create_serializer("ec2"),
+        EndpointProvider(
+            loader.load_service_model("ec2", "endpoint-rule-set-1"), loader.load_data("partitions")
+        ),
+    )
 
 
 # -- HTTP
 
 
+def _tls(verify: bool | str | None, cert_file: str | None, key_file: str | None) -> TLSOptions:
+    if verify in (True, None) and cert_file is None:
+        return DEFAULT_TLS
+    return TLSOptions(
+        verify=verify is not False,
+        ca_file=verify if isinstance(verify, str) else None,
+        cert_file=cert_file,
+        key_file=key_file,
+    )
+
+
 class SharedHttp:
-    """What botocore sends with: the loop's shared session. One for each client."""
+    """What aiobotocore's clients send with: the loop's shared session. One for each client."""
 
     def __init__(
         self,
@@ -130,15 +188,7 @@ class SharedHttp:
         **_: Any,
     ) -> None:
         cert, key = client_cert if isinstance(client_cert, tuple) else (client_cert, None)
-        if verify is True or verify is None:
-            self._tls = DEFAULT_TLS if cert is None else TLSOptions(cert_file=cert, key_file=key)
-        else:
-            self._tls = TLSOptions(
-                verify=bool(verify),
-                ca_file=verify if isinstance(verify, str) else None,
-                cert_file=cert,
-                key_file=key,
-            )
+        self._tls = _tls(verify, cert, key)
         self._http: HttpSession | None = None
 
     async def __aenter__(self) -> SharedHttp:
@@ -176,54 +226,6 @@ def _text(value: str | bytes) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else value
 
 
-# -- answers
-
-
-_limiter: RunVar[anyio.CapacityLimiter] = RunVar("asyncspider_aws_decoders")
-
-
-def _decoders() -> anyio.CapacityLimiter:
-    """Return what bounds the threads that decode: more than cores only cost memory."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(min(4, os.cpu_count() or 1))
-        _limiter.set(limiter)
-        return limiter
-
-
-class _StructParser:
-    """A response parser that gives `Answer` as a struct of `wire`."""
-
-    async def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        status, body, headers = response["status_code"], response["body"], response["headers"]
-        metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers, "RequestId": ""}
-        if status >= 300:
-            code, message, metadata["RequestId"] = parser.decode_error(body)
-            return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}
-        operation = response["context"]["operation_name"]
-        kind = wire.ANSWERS[operation]
-        try:
-            if len(body) > OFF_LOOP_BYTES:
-                answer = await anyio.to_thread.run_sync(
-                    parser.decode, body, operation, kind, limiter=_decoders()
-                )
-            else:
-                answer = parser.decode(body, operation, kind)
-        except ProtocolError as error:
-            error.status = status
-            error.request_id = headers.get("x-amzn-requestid", "")
-            raise
-        return {"Answer": answer, "ResponseMetadata": metadata}
-
-
-class _ParserFactory(aiobotocore.parsers.AioResponseParserFactory):
-    def create_parser(self, protocol_name: str) -> Any:
-        if protocol_name == "ec2":
-            return _StructParser()
-        return super().create_parser(protocol_name)
-
-
 # -- an account
 
 
@@ -242,18 +244,34 @@ class Account:
         self._ready = False
         self.session = AioSession(profile=self._keys.get("profile"))
         self.session.register_component("data_loader", _loader())
-        self.session.register_component("response_parser_factory", _ParserFactory())
+        self.tls = DEFAULT_TLS
+        """How EC2 proves who it is."""
+        self._configured_url: str | None = None
+        self._variants = {"UseFIPS": False, "UseDualStack": False}
 
     async def open(self) -> None:
-        """Find the credentials, once.
+        """Read the configuration and find the credentials, once.
 
         Raises:
             AuthenticationError: There are none.
         """
         async with self._lock:
             if not self._ready:
+                await anyio.to_thread.run_sync(self._configure)
                 await self._find_credentials()
                 self._ready = True
+
+    def _configure(self) -> None:
+        value = self.session.get_config_variable
+        self.tls = _tls(value("ca_bundle"), None, None)
+        self._variants = {
+            "UseFIPS": bool(value("use_fips_endpoint")),
+            "UseDualStack": bool(value("use_dualstack_endpoint")),
+        }
+        if not value("ignore_configured_endpoint_urls"):
+            self._configured_url = ConfiguredEndpointProvider(
+                self.session.full_config, self.session.get_scoped_config(), "ec2"
+            ).provide()
 
     async def _find_credentials(self) -> None:
         keys, session = self._keys, self.session
@@ -268,6 +286,7 @@ class Account:
             raise botocore.exceptions.NoCredentialsError
         if "role_arn" in keys:
             extra = {"ExternalId": keys["external_id"]} if keys.get("external_id") else {}
+            await anyio.to_thread.run_sync(_warm_for_sts)
             fetcher = AioAssumeRoleCredentialFetcher(
                 client_creator=self._sts,
                 source_credentials=source,
@@ -302,21 +321,23 @@ class Account:
 
     async def secrets(self) -> list[str]:
         """Return what must not appear in a message."""
-        found = await (await self.session.get_credentials()).get_frozen_credentials()
+        found = await self.frozen_credentials()
         return [text for text in (found.secret_key, found.token) if text]
 
-    async def client(self, region: str, endpoint_url: str | None) -> Any:
-        """Return an EC2 client that answers with structs. Close it."""
-        config = AioConfig(
-            http_session_cls=SharedHttp,  # pyright: ignore[reportArgumentType]
-            retries={"mode": "standard", "total_max_attempts": 1},  # the connection retries
-            ignore_configured_endpoint_urls=False,
-        )
-        # Each takes some milliseconds; the lock lets others run in between.
-        async with self._lock:
-            return await self.session.create_client(
-                "ec2", region_name=region, endpoint_url=endpoint_url, config=config
-            ).__aenter__()
+    async def frozen_credentials(self) -> Any:
+        """Return the credentials as they are now; refreshes those that are about to expire."""
+        return await (await self.session.get_credentials()).get_frozen_credentials()
+
+    def url(self, region: str, endpoint_url: str | None) -> str:
+        """Return where EC2 is in a region, with a slash at the end.
+
+        Args:
+            region: Name of the region.
+            endpoint_url: What the user says; None = what AWS's configuration or botocore says.
+        """
+        given = endpoint_url or self._configured_url
+        which: dict[str, Any] = {"Endpoint": given} if given else self._variants
+        return f"{_ec2().endpoints.resolve_endpoint(Region=region, **which).url.rstrip('/')}/"
 
     async def native_client(self, service: str, **kwargs: Any) -> Any:
         """Return aiobotocore's own client for any service, as it comes. Close it."""
@@ -324,6 +345,101 @@ class Account:
         session._credentials = await self.session.get_credentials()
         context = session.create_client(service, **kwargs)
         return await context.__aenter__()
+
+
+class Service:
+    """EC2 in one region, for one account.
+
+    Args:
+        account: Who asks.
+        region: Name of the region.
+        endpoint_url: Where to ask, None = where EC2 is.
+        http: The session to ask through; released by `close`.
+    """
+
+    def __init__(
+        self, account: Account, region: str, endpoint_url: str | None, http: HttpSession
+    ) -> None:
+        self._account = account
+        self._region = region
+        self._url = account.url(region, endpoint_url)
+        self._http = http
+
+    async def close(self) -> None:
+        """Let go of the HTTP session."""
+        await self._http.release()
+
+    def prepare(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a call with the idempotency tokens that EC2 takes."""
+        tokens = _ec2().model.operation_model(operation).idempotent_members
+        return {name: str(uuid.uuid4()) for name in tokens} | dict(parameters)
+
+    async def call(
+        self, kind: type[W], operation: str, parameters: dict[str, Any], facts: dict[str, Any]
+    ) -> W:
+        """Make one attempt at a call.
+
+        Args:
+            kind: What it answers with.
+            operation: Its name.
+            parameters: Its parameters, as botocore takes them.
+            facts: What an error carries.
+
+        Raises:
+            SpiderError: EC2 refused it, or can't be reached or understood.
+            BotoCoreError: A parameter is wrong, or the credentials can't be refreshed.
+        """
+        description = _ec2()
+        request = description.serializer.serialize_to_request(
+            parameters, description.model.operation_model(operation)
+        )
+        body = urlencode(request["body"]).encode()
+        signed = AWSRequest("POST", self._url, headers=request["headers"], data=body)
+        credentials = await self._account.frozen_credentials()
+        SigV4Auth(credentials, "ec2", self._region).add_auth(signed)
+        async with self._http.stream(
+            "POST",
+            self._url,
+            headers=dict(signed.headers.items()),
+            body=body,
+            tls=self._account.tls,
+            url_encoded=True,
+        ) as answer:
+            if answer.status >= 300:
+                await _fail(answer, facts)
+            try:
+                return await _read(answer, operation, kind)
+            except ProtocolError as error:
+                error.status = error.status or answer.status
+                error.request_id = answer.headers.get("x-amzn-requestid", "")
+                raise
+
+
+async def _read(answer: HttpStream, operation: str, kind: type[W]) -> W:
+    reader = Reader(operation, kind)
+    fed = 0
+    while chunk := await answer.chunk():
+        fed += len(chunk)
+        if fed <= IN_TURN_BYTES:
+            reader.feed(chunk)
+            continue
+        for start in range(0, len(chunk), SLICE):
+            async with in_turn():
+                reader.feed(chunk[start : start + SLICE])
+    return reader.close()
+
+
+async def _fail(answer: HttpStream, facts: dict[str, Any]) -> NoReturn:
+    code, message, request_id = decode_error(await answer.read())
+    raised = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {
+            "HTTPStatusCode": answer.status,
+            "HTTPHeaders": {name.lower(): value for name, value in answer.headers.items()},
+            "RequestId": request_id,
+        },
+    }
+    raise error_of(raised, facts) from botocore.exceptions.ClientError(raised, facts["operation"])
 
 
 _accounts: WeakValueDictionary[tuple[Any, ...], Account] = WeakValueDictionary()
@@ -336,7 +452,7 @@ async def open_account(key_values: Mapping[str, str], endpoint_url: str | None) 
         AuthenticationError: There are no credentials, or the role can't be assumed.
         InvalidRequestError: AWS's configuration lacks the profile, or is broken.
     """
-    await anyio.to_thread.run_sync(_loader)
+    await anyio.to_thread.run_sync(_ec2)
     environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
     loop = id(asyncio.get_running_loop())
     key = (loop, tuple(sorted(key_values.items())), endpoint_url, environment)
@@ -344,7 +460,8 @@ async def open_account(key_values: Mapping[str, str], endpoint_url: str | None) 
     try:
         account = _accounts.get(key)
         if account is None:
-            account = _accounts[key] = Account(key_values, endpoint_url)
+            made = await anyio.to_thread.run_sync(Account, key_values, endpoint_url)
+            account = _accounts.setdefault(key, made)
         await account.open()
     except SpiderError as error:
         error.driver = error.driver or "aws"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import base64
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,8 @@ class AwsVMHandler(VMHandler["AwsConnection"]):
             MinCount=1,
             MaxCount=1,
             KeyName=request.key_pair_info.id if request.key_pair_info else None,
-            UserData=request.user_data or None,
-            ClientToken=request.idempotency_token or str(uuid.uuid4()),
+            UserData=base64.b64encode(request.user_data.encode()).decode() or None,
+            ClientToken=request.idempotency_token or None,
             TagSpecifications=tag_specifications("instance", request.name, request.tags),
             **network,
         )

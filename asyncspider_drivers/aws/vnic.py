@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,6 @@ class AwsVNicHandler(VNicHandler["AwsConnection"]):
             "CreateNetworkInterface",
             SubnetId=request.subnetwork_id,
             Groups=request.security_ids or None,
-            ClientToken=str(uuid.uuid4()),
             TagSpecifications=tag_specifications("network-interface", request.name),
         )
         return vnic_info(answer.network_interface)

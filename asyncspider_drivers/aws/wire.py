@@ -11,8 +11,8 @@ from datetime import datetime
 import msgspec
 
 
-class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel", array_like=True):
-    """Base of all of these; `parser` writes each as an array of its fields."""
+class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Base of all of these; `parser` makes them by position."""
 
 
 class Tag(Wire, frozen=True):
@@ -455,6 +455,20 @@ class DescribeRegions(Wire, frozen=True):
 
 class Done(Wire, frozen=True):
     """Answer of the calls that only say that they worked."""
+
+
+class Problem(Wire, frozen=True, rename="pascal"):
+    """Why a call failed."""
+
+    code: str = ""
+    message: str = ""
+
+
+class Problems(Wire, frozen=True, rename={"errors": "Errors", "request_id": "RequestID"}):
+    """Answer of any call that failed (EC2 API reference, "Error codes")."""
+
+    errors: list[Problem] = []
+    request_id: str = ""
 
 
 ANSWERS: dict[str, type[Wire]] = {
