@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
@@ -17,6 +18,7 @@ from .resources import RegionInfo
 
 GROUP = "asyncspider.drivers"
 _loaded: dict[str, CloudDriver] = {}
+_loading = threading.RLock()
 
 
 @cache
@@ -66,8 +68,12 @@ def load_driver(name: str) -> CloudDriver:
         NotSupportedError: The cloud's SDK is not installed, and the message says which extra has
             it; or the driver can't be imported.
     """
-    if name in _loaded:
-        return _loaded[name]
+    # One thread looks through what is installed; hundreds of targets may ask at the same time.
+    with _loading:
+        return _loaded.get(name) or _loaded.setdefault(name, _load(name))
+
+
+def _load(name: str) -> CloudDriver:
     entry = _entry_points().get(name)
     if entry is None:
         known = ", ".join(list_drivers()) or "none"
@@ -84,7 +90,7 @@ def load_driver(name: str) -> CloudDriver:
         ) from error
     except (ImportError, AttributeError) as error:
         raise NotSupportedError(f"driver {name!r} is broken: {error}", driver=name) from error
-    return _loaded.setdefault(name, driver())
+    return driver()
 
 
 async def load_driver_aside(name: str) -> CloudDriver:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from asyncspider import RegionInfo, VMInfo, VMStatus
 from asyncspider.fleet import Record, Resource
@@ -87,7 +88,7 @@ def _targets(cloud: str) -> str:
         with Clouds(Sizes(regions=regions, vms=10, latency=10), cloud) as server:
             # Fixed costs are those of one target; more than one tells what each of them costs.
             runs = [server.run(f"{cloud}_ours") for _ in range(3 if regions < 200 else 1)]
-        figures.append(f"{sorted(run.cpu for run in runs)[1] / regions * 1000:.1f}")
+        figures.append(f"{median(run.cpu for run in runs) / regions * 1000:.1f}")
     return f"{', '.join(figures)} ms"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -16,26 +18,66 @@ from .collector import collector_paused
 T = TypeVar("T")
 IN_TURN_BYTES = 16 * 1024
 """Bodies longer than this wait for their turn: 16 KiB take a small part of a millisecond."""
-_turn: RunVar[anyio.Lock] = RunVar("asyncspider_decoding_turn")
+
+
+class _Turn:
+    """A lock that the most urgent of those who wait gets next."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: list[tuple[int, int, anyio.Event]] = []
+        self._arrivals = itertools.count()
+
+    async def acquire(self, urgency: int) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        entry = -urgency, next(self._arrivals), anyio.Event()
+        heapq.heappush(self._waiting, entry)
+        try:
+            await entry[2].wait()
+        except BaseException:
+            if entry[2].is_set():  # it was just handed over
+                self.release()
+            else:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+            raise
+
+    def release(self) -> None:
+        if self._waiting:
+            heapq.heappop(self._waiting)[2].set()
+        else:
+            self._taken = False
+
+
+_turn: RunVar[_Turn] = RunVar("asyncspider_decoding_turn")
 
 
 @asynccontextmanager
-async def in_turn() -> AsyncGenerator[None, None]:
+async def in_turn(urgency: int = 0) -> AsyncGenerator[None, None]:
     """Wait until no other task decodes, and let the event loop go round afterwards.
 
     Pages of many regions tend to arrive together. Each takes some milliseconds, and all of them
     in one round of the loop would hold up everybody else for a quarter of a second. The block
     must not wait for anything; the garbage collector is off in it.
+
+    Args:
+        urgency: Who has more goes first. A page that is read in pieces says how far it is: to
+            finish one and hand it on needs less memory than to begin all.
     """
     try:
         turn = _turn.get()
     except LookupError:
-        turn = anyio.Lock(fast_acquire=True)
+        turn = _Turn()
         _turn.set(turn)
-    async with turn:
+    await turn.acquire(urgency)
+    try:
         with collector_paused():
             yield
         await anyio.lowlevel.checkpoint()
+    finally:
+        turn.release()
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -117,7 +117,7 @@ class _FastLoader(Loader):
         return ["ec2", "sso", "sso-oidc", "sts"]
 
 
-_loading = threading.Lock()
+_loading = threading.RLock()
 
 
 def _loader() -> _FastLoader:
@@ -424,7 +424,7 @@ async def _read(answer: HttpStream, operation: str, kind: type[W]) -> W:
             reader.feed(chunk)
             continue
         for start in range(0, len(chunk), SLICE):
-            async with in_turn():
+            async with in_turn(fed):
                 reader.feed(chunk[start : start + SLICE])
     return reader.close()
 
@@ -445,6 +445,16 @@ async def _fail(answer: HttpStream, facts: dict[str, Any]) -> NoReturn:
 _accounts: WeakValueDictionary[tuple[Any, ...], Account] = WeakValueDictionary()
 
 
+def _account(
+    key: tuple[Any, ...], key_values: Mapping[str, str], endpoint_url: str | None
+) -> Account:
+    with _loading:  # hundreds of regions may ask for the same one at once
+        account = _accounts.get(key)
+        if account is None:
+            account = _accounts[key] = Account(key_values, endpoint_url)
+        return account
+
+
 async def open_account(key_values: Mapping[str, str], endpoint_url: str | None) -> Account:
     """Return the account of these credentials, ready to use; one for all its connections.
 
@@ -460,8 +470,7 @@ async def open_account(key_values: Mapping[str, str], endpoint_url: str | None) 
     try:
         account = _accounts.get(key)
         if account is None:
-            made = await anyio.to_thread.run_sync(Account, key_values, endpoint_url)
-            account = _accounts.setdefault(key, made)
+            account = await anyio.to_thread.run_sync(_account, key, key_values, endpoint_url)
         await account.open()
     except SpiderError as error:
         error.driver = error.driver or "aws"

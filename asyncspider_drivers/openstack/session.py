@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -162,6 +163,7 @@ class Account:
         self._cloud = cloud
         self._arguments = arguments
         self._default_region = _take_region(config, cloud)
+        self._configuring = threading.Lock()
         self._lock = anyio.Lock()
         self._auth: Any = None
         self._auth_options: Any = None
@@ -175,7 +177,11 @@ class Account:
             InvalidRequestError: The configuration lacks the cloud or the region.
             AuthenticationError: It has no or incomplete credentials.
         """
-        name = name or self._default_region
+        # One thread at a time: hundreds may come at once, and each would look for all plugins.
+        with self._configuring:
+            return self._configured(name or self._default_region)
+
+    def _configured(self, name: str) -> CloudRegion:
         given: dict[str, Any] = {"region_name": name} if name else {}
         try:
             region = self._config.get_one(self._cloud, **self._arguments, **given)

@@ -27,6 +27,7 @@ from asyncspider import (
     VMStatusInfo,
 )
 from asyncspider.streams import gathered
+from asyncspider.transport.decoding import in_turn
 
 from . import wire
 from .mapping import (
@@ -384,11 +385,11 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         )
         try:
             answer, joins = await gathered(lambda: anext(pages), self._joins)
-            yield Page([vm_info(server, region, joins) for server in self._here(answer.servers)])
-            async for answer in pages:
-                yield Page(
-                    [vm_info(server, region, joins) for server in self._here(answer.servers)]
-                )
+            while answer is not None:
+                async with in_turn():  # what waited for its joins may come all at once
+                    vms = [vm_info(server, region, joins) for server in self._here(answer.servers)]
+                yield Page(vms)
+                answer = await anext(pages, None)
         finally:
             await pages.aclose()
 
