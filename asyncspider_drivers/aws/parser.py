@@ -158,7 +158,8 @@ class _Plan:
         slot = here.slot if here.is_text else -1
         convert = here.convert
         step = here, tuple(structs) or None, slot
-        if ">" not in text and self._room > 0:
+        # What stands outside of the root is looked at each time.
+        if ">" not in text and here.parent is not None and self._room > 0:
             self._room -= 1
             place.heads[piece[: at - 1]] = *step, convert
         return *step, _text(text) if convert is None else convert(text)
@@ -280,7 +281,7 @@ class Reader:
             else:
                 head, _, value = piece.rpartition(">")
                 step = place.heads.get(head)
-                if step is None:
+                if step is None or "<" in value:
                     place, structs, slot, value = learn(place, piece)
                 else:
                     before = place

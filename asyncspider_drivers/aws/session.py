@@ -371,7 +371,7 @@ class Service:
 
     def prepare(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a call with the idempotency tokens that EC2 takes."""
-        tokens = _ec2().model.operation_model(operation).idempotent_members
+        tokens: Any = _ec2().model.operation_model(operation).idempotent_members
         return {name: str(uuid.uuid4()) for name in tokens} | dict(parameters)
 
     async def call(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, get_args, get_origin
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,6 +156,150 @@ def test_damaged_documents_are_read_or_refused(start: int, end: int, patch: byte
     for reservation in answer.reservation_set:
         for instance in reservation.instances_set:
             mapping.vm_info(instance, "eu-west-1")
+
+
+# -- against another reader of XML
+
+
+def expected(body: bytes) -> wire.DescribeInstances:
+    """Return what the document says by the standard library's parser, element by element."""
+    return as_struct(ElementTree.fromstring(body), wire.DescribeInstances)
+
+
+def as_struct(element: ElementTree.Element, kind: Any) -> Any:
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        types = [part for part in get_args(field.type) if part is not type(None)]
+        for child in element:
+            if child.tag.rpartition("}")[2] != field.encode_name:
+                continue
+            text = child.text or ""
+            if get_origin(field.type) is list:
+                values[field.name] = [as_struct(item, types[0]) for item in child]
+            elif field.type is str:
+                values[field.name] = text
+            elif int in types:
+                values[field.name] = int(text) if text else None
+            elif datetime in types:
+                values[field.name] = datetime.fromisoformat(text) if text else None
+            else:
+                values[field.name] = as_struct(child, types[0] if types else field.type)
+    return kind(**values)
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=12)
+forms = st.sampled_from(["plain", "cdata", "numbers", "comment", "attribute"])
+
+
+def element(name: str, text: str, form: str) -> str:
+    """Write an element in one of the ways in which XML can say the same."""
+    match form:
+        case "cdata" if "]]>" not in text:
+            return f"<{name}><![CDATA[{text}]]></{name}>"
+        case "numbers":
+            return f"<{name}>{''.join(f'&#{ord(character)};' for character in text)}</{name} >"
+        case "comment":
+            half = len(text) // 2
+            inside = f"{escape(text[:half])}<!-- </{name}> & <b> -->{escape(text[half:])}"
+            return f"<{name}>{inside}</{name}>"
+        case "attribute":
+            return f"<{name} a='1>0' b = \"x\">{escape(text)}</{name}>"
+        case _:
+            return f"<{name}>{escape(text)}</{name}>" if text else f"<{name}/>"
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> bytes:
+    gap = draw(st.sampled_from(["", "\n    ", "<!-- gap -->", "<unknown><item>1</item></unknown>"]))
+
+    def some(name: str) -> str:
+        return element(name, draw(texts), draw(forms))
+
+    def instance() -> str:
+        tags = "".join(
+            f"{gap}<item>{gap}{some('key')}{gap}{some('value')}</item>"
+            for _ in range(draw(st.integers(0, 3)))
+        )
+        parts = [
+            some("instanceId"),
+            f"<tagSet>{tags}{gap}</tagSet>",
+            f"<instanceState>{some('code')}{some('name')}</instanceState>",
+            f"<unknown><instanceId>no</instanceId>{some('name')}<deep><er/></deep></unknown>",
+            "<launchTime>2018-05-08T16:46:19.000Z</launchTime>",
+            f"<placement>{some('availabilityZone')}</placement>",
+        ]
+        return gap.join(draw(st.permutations(parts)))
+
+    items = [f"<item>{instance()}</item>" for _ in range(draw(st.integers(0, 3)))]
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<!-- first -->'
+        '<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+        f"{gap}<reservationSet><item><instancesSet>{gap.join(items)}</instancesSet></item>"
+        f"</reservationSet>{gap}{some('nextToken')}</DescribeInstancesResponse>\n<!-- last -->"
+    ).encode()
+
+
+@given(documents(), st.lists(st.integers(1, 200), max_size=20))
+def test_what_another_parser_reads_wherever_it_is_cut(body: bytes, cuts: list[int]) -> None:
+    reader = parser.Reader("DescribeInstances", wire.DescribeInstances)
+    rest = body
+    for cut in cuts:
+        reader.feed(rest[:cut])
+        rest = rest[cut:]
+    reader.feed(rest)
+    assert reader.close() == expected(body)
+
+
+def test_a_document_byte_by_byte() -> None:
+    reader = parser.Reader("DescribeInstances", wire.DescribeInstances)
+    for at in range(len(INSTANCES)):
+        reader.feed(memoryview(INSTANCES)[at : at + 1])
+    assert reader.close() == decode(INSTANCES) == expected(INSTANCES)
+
+
+def test_lines_end_as_xml_says() -> None:
+    answer = decode(INSTANCES.replace(b"\n", b"\r\n").replace(b"my_keypair", b"a\r\nb&#13;c\rd"))
+    assert answer.reservation_set[0].instances_set[0].key_name == "a\nb\rc\nd"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<a><b></a></b>", "'b' is closed by"),
+        (b"<DescribeInstancesResponse><x></y></DescribeInstancesResponse>", "'x' is closed by"),
+        (INSTANCES + b"<more/>", "after its end"),
+        (INSTANCES + b"more", "outside"),
+        (b"more" + INSTANCES, "outside"),
+        (INSTANCES.replace(b"my_keypair", b"&nbsp;"), "stands for nothing"),
+        (INSTANCES.replace(b"my_keypair", b"a & b"), "stands for nothing"),
+        (INSTANCES.replace(b"my_keypair", b"<b c=1/>"), "is no tag"),
+        (INSTANCES.replace(b"my_keypair", b"<"), "is no tag"),
+        (INSTANCES.replace(b"UTF-8", b"ISO-8859-1"), "UTF-8"),
+        (INSTANCES[:-1], "closed by"),
+        (INSTANCES.removesuffix(b"</DescribeInstancesResponse>"), "breaks off"),
+        (INSTANCES + b"<!-- ", "is no tag"),
+        (INSTANCES.replace(b"my_keypair", b"\xff"), "can't be read"),
+    ],
+)
+def test_what_is_not_well_formed(body: bytes, why: str) -> None:
+    if body.startswith(b"<a>"):
+        body = b"<DescribeInstancesResponse>" + body + b"</DescribeInstancesResponse>"
+    for _ in range(2):  # what was refused once is not remembered as good
+        with pytest.raises(ProtocolError, match=why):
+            decode(body)
+    assert decode(INSTANCES).next_token == "more"
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    names = [f"a{number}" for number in range(30_000)]
+    body = "".join(f"<{name}>{name}</{name}>" for name in names)
+    document = f"<DescribeVpcsResponse>{body}</DescribeVpcsResponse>".encode()
+    assert parser.decode(document, "DescribeVpcs", wire.DescribeVpcs) == wire.DescribeVpcs()
+    plan = parser._plan("DescribeVpcsResponse", wire.DescribeVpcs)
+    try:
+        assert plan._room == 0
+    finally:
+        parser._plan.cache_clear()
 
 
 def test_error_documents() -> None:

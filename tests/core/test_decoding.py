@@ -1,7 +1,8 @@
-"""Pages decoded while the garbage collector waits."""
+"""Pages decoded in turn, while the garbage collector waits."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import threading
@@ -12,7 +13,10 @@ import anyio.lowlevel
 import msgspec
 import pytest
 
-from asyncspider.transport.decoding import IN_TURN_BYTES, decode, decode_in_turn
+from asyncspider import ConnectionInfo, Fleet, Target
+from asyncspider.transport import collector
+from asyncspider.transport.collector import full_collections_wait
+from asyncspider.transport.decoding import IN_TURN_BYTES, decode, decode_in_turn, in_turn
 
 
 def seen_by(body: bytes, seen: list[bool]) -> Any:
@@ -85,3 +89,83 @@ async def test_who_is_cancelled_gives_the_turn_back() -> None:
     assert scope.cancelled_caught
     with anyio.fail_after(5):
         assert await decode_in_turn(msgspec.json.Decoder(list[str]), page)
+
+
+async def test_who_is_furthest_goes_first() -> None:
+    order: list[int] = []
+
+    async def reader(urgency: int) -> None:
+        async with in_turn(urgency):
+            order.append(urgency)
+
+    async with anyio.create_task_group() as group:
+        async with in_turn():
+            for urgency in (1, 3, 2, 3):
+                group.start_soon(reader, urgency)
+            await anyio.wait_all_tasks_blocked()
+    assert order == [3, 3, 2, 1]
+
+
+async def test_who_is_cancelled_while_waiting_holds_up_nobody() -> None:
+    done: list[str] = []
+
+    async def reader(name: str, urgency: int) -> None:
+        async with in_turn(urgency):
+            done.append(name)
+
+    async with anyio.create_task_group() as group:
+        async with in_turn():
+            group.start_soon(reader, "patient", 1)
+            waiting = asyncio.create_task(reader("gone", 2))
+            handed = asyncio.create_task(reader("handed over", 3))
+            await anyio.wait_all_tasks_blocked()
+            waiting.cancel()
+        # The turn is the most urgent one's already, who is cancelled before it knows.
+        handed.cancel()
+        await asyncio.wait([waiting, handed])
+    assert done == ["patient"]
+
+
+# -- full collections
+
+
+async def test_full_collections_wait_and_come_again() -> None:
+    before = gc.get_threshold()
+    with full_collections_wait():
+        with full_collections_wait():
+            assert gc.get_threshold()[1] > 10**9
+        assert gc.get_threshold()[1] > 10**9
+        assert gc.get_threshold()[0] == before[0]
+    assert gc.get_threshold() == before
+
+
+async def test_they_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_threshold()
+    monkeypatch.setattr(collector, "LONGEST", 0.0)
+    with full_collections_wait():
+        while gc.get_threshold() != before:
+            await anyio.lowlevel.checkpoint()
+    assert gc.get_threshold() == before
+
+
+async def test_thresholds_that_somebody_set_meanwhile_stay() -> None:
+    before = gc.get_threshold()
+    try:
+        with full_collections_wait():
+            gc.set_threshold(500, 20, 30)
+        assert gc.get_threshold()[:2] == (500, 20)
+    finally:
+        gc.set_threshold(*before)
+
+
+async def test_a_scan_brings_no_full_collection_about() -> None:
+    info = ConnectionInfo()
+    targets = [Target(name=str(number), driver="mock", connection_info=info) for number in range(3)]
+    before = gc.get_threshold()
+    async with Fleet(targets) as fleet:
+        async for page in fleet.pages("vm"):
+            assert page
+            inside = gc.get_threshold()[1]
+            break
+    assert inside > 10**9
+    assert gc.get_threshold() == before
