@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-from anyio import CancelScope, fail_after
+from anyio import CancelScope, current_time
 
 from .errors import (
     AuthenticationError,
@@ -233,43 +234,50 @@ class CloudConnection(ABC):
         """
         if self._closed:
             raise self._closed_error(operation)
+        # One scope for `close` and for the deadline of each attempt: they are a third of what a
+        # request costs here.
         scope = CancelScope()
         self._in_flight.add(scope)
         try:
             with scope:
                 return await retrying(
-                    lambda: self._attempt(operation, send, limiter or self.limiter),
+                    lambda: self._attempt(operation, send, limiter or self.limiter, scope),
                     self.retry_policy,
                     idempotent,
                 )
         finally:
             self._in_flight.discard(scope)
-        raise self._closed_error(operation)
+        if self._closed:
+            raise self._closed_error(operation)
+        raise self._late_error(operation) from TimeoutError()
 
     async def _attempt(
-        self, operation: str, send: Callable[[], Awaitable[R]], limiter: RequestLimiter
+        self,
+        operation: str,
+        send: Callable[[], Awaitable[R]],
+        limiter: RequestLimiter,
+        scope: CancelScope,
     ) -> R:
-        timeout = self.connection_info.request_timeout
         error: SpiderError | None = None
         async with limiter:
             began = time.perf_counter()
+            scope.deadline = current_time() + self.connection_info.request_timeout
             try:
-                with fail_after(timeout):
-                    result = await send()
-            except TimeoutError as cause:
-                error = DeadlineExceededError(
-                    f"no complete answer within {timeout:g} s", **self.facts(operation)
-                )
-                raise error from cause
+                result = await send()
             except SpiderError as caught:
                 error = caught
                 if isinstance(caught, ThrottledError):
                     limiter.throttled(caught.retry_after)
                 raise
+            except asyncio.CancelledError:
+                if scope.cancel_called and not self._closed:
+                    error = self._late_error(operation)
+                raise
             else:
                 limiter.succeeded()
                 return result
             finally:
+                scope.deadline = math.inf
                 report_request(
                     RequestEvent(
                         driver=self.driver_name,
@@ -291,6 +299,12 @@ class CloudConnection(ABC):
     def redact(self, text: str) -> str:
         """Return `text` without any credential of this connection."""
         return redact(text, self._secrets)
+
+    def _late_error(self, operation: str) -> DeadlineExceededError:
+        timeout = self.connection_info.request_timeout
+        return DeadlineExceededError(
+            f"no complete answer within {timeout:g} s", **self.facts(operation)
+        )
 
     def _closed_error(self, operation: str) -> InvalidRequestError:
         return InvalidRequestError(

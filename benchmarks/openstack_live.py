@@ -9,7 +9,7 @@
     python -m tests.openstack_sandbox down
 
 Each client is a process of its own. CPU and wall time are those of the list alone: the client is
-logged in, and has listed once before. ``nova`` is the bare request for the same servers, without
+logged in, and has listed once before. Clients take turns; figures are medians of all. ``nova`` is the bare request for the same servers, without
 decoding: what Nova's own answer takes.
 """
 
@@ -35,7 +35,7 @@ CLOUD, REGION = "sandbox", "RegionOne"
 
 
 def measured(count: Callable[[], int], rounds: int) -> None:
-    """List once, then `rounds` times; print the medians as JSON."""
+    """List once, then `rounds` times; print what each took as JSON."""
     count()
     cpu: list[float] = []
     wall: list[float] = []
@@ -45,8 +45,7 @@ def measured(count: Callable[[], int], rounds: int) -> None:
         servers = count()
         cpu.append(time.process_time() - used)
         wall.append(time.perf_counter() - began)
-    figures = {"servers": servers, "cpu": statistics.median(cpu), "wall": statistics.median(wall)}
-    print(json.dumps(figures))
+    print(json.dumps({"servers": servers, "cpu": cpu, "wall": wall}))
 
 
 def ours(rounds: int) -> None:
@@ -177,24 +176,30 @@ def clear() -> None:
             connection.network.delete_network(network)
 
 
-def run(rounds: int) -> None:
-    """Measure all clients and print a table."""
-    figures: dict[str, Any] = {}
-    for name in CLIENTS:
-        done = subprocess.run(
-            [sys.executable, "-m", __spec__.name, "client", name, "--rounds", str(rounds)],
-            stdout=subprocess.PIPE,
-            check=True,
-            text=True,
-        )
-        figures[name] = json.loads(done.stdout.splitlines()[-1])
-    mine = figures["ours"]
+def run(names: list[str], turns: int, rounds: int) -> None:
+    """Measure clients in turn and print a table."""
+    figures: dict[str, dict[str, Any]] = {}
+    for _ in range(turns):
+        for name in names:
+            done = subprocess.run(
+                [sys.executable, "-m", __spec__.name, "client", name, "--rounds", str(rounds)],
+                stdout=subprocess.PIPE,
+                check=True,
+                text=True,
+            )
+            found = json.loads(done.stdout.splitlines()[-1])
+            so_far = figures.setdefault(name, {"cpu": [], "wall": []})
+            so_far["servers"] = found["servers"]
+            for what in ("cpu", "wall"):
+                so_far[what] += found[what]
+    mine = statistics.median(figures["ours"]["cpu"]) if "ours" in figures else 1.0
     print(f"{'client':20} servers  CPU ms  µs/server  times ours  wall ms")
     for name, each in figures.items():
-        cpu, wall, servers = each["cpu"], each["wall"], each["servers"]
+        cpu, wall = (statistics.median(each[what]) for what in ("cpu", "wall"))
+        servers = each["servers"]
         print(
             f"{name:20} {servers:7}  {cpu * 1e3:6.1f}  {cpu / servers * 1e6:9.1f}"
-            f"  {cpu / mine['cpu']:10.1f}  {wall * 1e3:7.0f}"
+            f"  {cpu / mine:10.1f}  {wall * 1e3:7.0f}"
         )
 
 
@@ -204,7 +209,9 @@ def main() -> None:
     parser.add_argument("command", choices=["fill", "run", "clear", "client"])
     parser.add_argument("client", nargs="?", choices=sorted(CLIENTS))
     parser.add_argument("--count", type=int, default=300, help="servers to make")
-    parser.add_argument("--rounds", type=int, default=5, help="lists to take the median of")
+    parser.add_argument("--rounds", type=int, default=3, help="lists in each turn")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each client")
+    parser.add_argument("--only", choices=sorted(CLIENTS), action="append", help="this client")
     given = parser.parse_args()
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(_sandbox().clouds_yaml)
     match given.command:
@@ -215,7 +222,7 @@ def main() -> None:
         case "client":
             CLIENTS[given.client](given.rounds)
         case _:
-            run(given.rounds)
+            run(given.only or list(CLIENTS), given.turns, given.rounds)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,11 @@ class RequestLimiter:
             self._slots = CapacityLimiter(int(self._window))
         # One task may hold several slots (a request that needs another first).
         slot = _Slot(self._slots)
-        await self._slots.acquire_on_behalf_of(slot)
+        try:
+            # Waiting, even for nothing, is a round of the event loop.
+            self._slots.acquire_on_behalf_of_nowait(slot)
+        except anyio.WouldBlock:
+            await self._slots.acquire_on_behalf_of(slot)
         self._held.append(slot)
         try:
             # Others may put it off meanwhile.

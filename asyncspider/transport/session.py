@@ -32,8 +32,10 @@ from ..errors import (
 
 CONNECT_TIMEOUT = 10.0
 """Longest wait for a TCP or TLS handshake, in seconds."""
-READ_BUFFER = 2**17
-"""Bytes of an answer that are read ahead of who parses it. Many answers arrive at once."""
+READ_AHEAD = 2**17
+"""Bytes of an answer that are read ahead of who parses it while it arrives, as many others do."""
+READ_WHOLE = 2**20
+"""The same for who wants all of it anyway: fewer stops."""
 
 
 class TLSOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +198,7 @@ class HttpSession:
             body=body,
             tls=tls,
             url_encoded=url_encoded,
+            read_ahead=READ_WHOLE,
         ) as response:
             return HttpResponse(response.status, response.headers, await response.read())
 
@@ -210,10 +213,11 @@ class HttpSession:
         body: bytes | None = None,
         tls: TLSOptions = DEFAULT_TLS,
         url_encoded: bool = False,
+        read_ahead: int = READ_AHEAD,
     ) -> AsyncGenerator[HttpStream, None]:
         """Make one request, and read its answer while it arrives. Arguments as for `request`.
 
-        A body that is not read to its end costs the connection.
+        Of the body about `read_ahead` bytes are read before they are asked for. A body that is not read to its end costs the connection.
 
         Raises:
             SpiderError: As for `request`; reading the body may raise the same.
@@ -228,6 +232,7 @@ class HttpSession:
                 ssl=await self.tls_context(tls) if url.startswith("https") else True,
                 proxy=proxy_for(url, self._shared.proxies) if self._shared else None,
                 allow_redirects=False,
+                read_bufsize=read_ahead,
             )
         async with response:
             yield HttpStream(response, url)
@@ -246,7 +251,7 @@ async def open_session() -> HttpSession:
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
-            read_bufsize=READ_BUFFER,
+            read_bufsize=READ_AHEAD,
             headers={"User-Agent": _user_agent()},
             skip_auto_headers=("Content-Type",),
         )

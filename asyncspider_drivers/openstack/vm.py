@@ -379,12 +379,19 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         return "all_tenants=1" if self.connection.all_projects else ""
 
     async def _pages(self) -> AsyncGenerator[Page[VMInfo], None]:
-        region = self.connection.region_info.region
-        pages = self.connection.pages_of(
+        connection = self.connection
+        region = connection.region_info.region
+        pages = connection.pages_of(
             wire.Servers, "ListServersDetailed", "compute", "/servers/detail", self._query()
         )
         try:
-            answer, joins = await gathered(lambda: anext(pages), self._joins)
+            answer, ports, floating, flavors = await gathered(
+                lambda: anext(pages),
+                lambda: connection.ports(*wire.VM_PORT),
+                lambda: connection.floating_ips(*wire.VM_FLOATING_IP),
+                self._flavors_by_name,
+            )
+            joins = Joins(ports_by_vm(ports), floating_by_port(floating), flavors)
             while answer is not None:
                 async with in_turn():  # what waited for its joins may come all at once
                     vms = [vm_info(server, region, joins) for server in self._here(answer.servers)]
@@ -392,15 +399,6 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
                 answer = await anext(pages, None)
         finally:
             await pages.aclose()
-
-    async def _joins(self) -> Joins:
-        connection = self.connection
-        ports, floating, flavors = await gathered(
-            lambda: connection.ports(*wire.VM_PORT),
-            lambda: connection.floating_ips(*wire.VM_FLOATING_IP),
-            self._flavors_by_name,
-        )
-        return Joins(ports_by_vm(ports), floating_by_port(floating), flavors)
 
     async def _flavors_by_name(self) -> dict[str, str]:
         await self.connection.endpoint("compute")

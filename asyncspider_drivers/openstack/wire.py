@@ -15,7 +15,11 @@ import msgspec
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False):
-    """Base of all of these."""
+    """Base of all of these.
+
+    What each of thousands of servers has is in tuples: the garbage collector soon leaves them
+    alone, and empty ones cost nothing.
+    """
 
 
 class Link(Wire, frozen=True):
@@ -97,13 +101,13 @@ class Server(ServerState, frozen=True):
     image: ImageRef | Literal[""] | None = None
     """``""`` when it boots from a volume."""
     flavor: FlavorRef | None = None
-    addresses: dict[str, list[Address]] = {}
+    addresses: dict[str, tuple[Address, ...]] = {}
     key_name: str | None = None
     metadata: dict[str, str] = {}
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
     fault: Fault | None = None
     locked: bool | None = None
-    volumes: list[AttachedVolume] = []
+    volumes: tuple[AttachedVolume, ...] = ()
     root_device: str | None = None
 
 
@@ -111,14 +115,14 @@ class Servers(Wire, frozen=True):
     """GET /servers/detail."""
 
     servers: list[Server]
-    servers_links: list[Link] = []
+    servers_links: tuple[Link, ...] = ()
 
 
 class ServerStates(Wire, frozen=True):
     """GET /servers/detail, of which only states are read."""
 
     servers: list[ServerState]
-    servers_links: list[Link] = []
+    servers_links: tuple[Link, ...] = ()
 
 
 class OneServer(Wire, frozen=True):
@@ -163,7 +167,7 @@ class Flavors(Wire, frozen=True):
     """GET /flavors."""
 
     flavors: list[Flavor]
-    flavors_links: list[Link] = []
+    flavors_links: tuple[Link, ...] = ()
 
 
 class KeyPair(Wire, frozen=True):
@@ -185,7 +189,7 @@ class KeyPairs(Wire, frozen=True):
     """GET /os-keypairs."""
 
     keypairs: list[OneKeyPair]
-    keypairs_links: list[Link] = []
+    keypairs_links: tuple[Link, ...] = ()
 
 
 # -- Glance
@@ -231,7 +235,7 @@ class Networks(Wire, frozen=True):
     """GET /networks."""
 
     networks: list[Network]
-    networks_links: list[Link] = []
+    networks_links: tuple[Link, ...] = ()
 
 
 class OneNetwork(Wire, frozen=True):
@@ -254,7 +258,7 @@ class Subnets(Wire, frozen=True):
     """GET /subnets."""
 
     subnets: list[Subnet]
-    subnets_links: list[Link] = []
+    subnets_links: tuple[Link, ...] = ()
 
 
 class OneSubnet(Wire, frozen=True):
@@ -292,8 +296,8 @@ class Port(Wire, frozen=True):
     mac_address: str = ""
     device_id: str = ""
     device_owner: str = ""
-    fixed_ips: list[FixedIP] = []
-    security_groups: list[str] = []
+    fixed_ips: tuple[FixedIP, ...] = ()
+    security_groups: tuple[str, ...] = ()
     status: str = ""
     description: str | None = None
 
@@ -302,7 +306,7 @@ class Ports(Wire, frozen=True):
     """GET /ports."""
 
     ports: list[Port]
-    ports_links: list[Link] = []
+    ports_links: tuple[Link, ...] = ()
 
 
 class OnePort(Wire, frozen=True):
@@ -326,7 +330,7 @@ class FloatingIPs(Wire, frozen=True):
     """GET /floatingips."""
 
     floatingips: list[FloatingIP]
-    floatingips_links: list[Link] = []
+    floatingips_links: tuple[Link, ...] = ()
 
 
 class OneFloatingIP(Wire, frozen=True):
@@ -362,7 +366,7 @@ class SecurityGroups(Wire, frozen=True):
     """GET /security-groups."""
 
     security_groups: list[SecurityGroup]
-    security_groups_links: list[Link] = []
+    security_groups_links: tuple[Link, ...] = ()
 
 
 class OneSecurityGroup(Wire, frozen=True):

@@ -98,11 +98,10 @@ async def test_who_is_furthest_goes_first() -> None:
         async with in_turn(urgency):
             order.append(urgency)
 
-    async with anyio.create_task_group() as group:
-        async with in_turn():
-            for urgency in (1, 3, 2, 3):
-                group.start_soon(reader, urgency)
-            await anyio.wait_all_tasks_blocked()
+    async with anyio.create_task_group() as group, in_turn():
+        for urgency in (1, 3, 2, 3):
+            group.start_soon(reader, urgency)
+        await anyio.wait_all_tasks_blocked()
     assert order == [3, 3, 2, 1]
 
 
