@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-from anyio import CancelScope, current_time
+from anyio import CancelScope
 
 from .errors import (
     AuthenticationError,
@@ -261,7 +261,9 @@ class CloudConnection(ABC):
         error: SpiderError | None = None
         async with limiter:
             began = time.perf_counter()
-            scope.deadline = current_time() + self.connection_info.request_timeout
+            scope.deadline = (
+                asyncio.get_running_loop().time() + self.connection_info.request_timeout
+            )
             try:
                 result = await send()
             except SpiderError as caught:

@@ -9,8 +9,8 @@
     python -m tests.openstack_sandbox down
 
 Each client is a process of its own. CPU and wall time are those of the list alone: the client is
-logged in, and has listed once before. Clients take turns; figures are medians of all. ``nova`` is the bare request for the same servers, without
-decoding: what Nova's own answer takes.
+logged in, and has listed once before. Clients take turns; figures are medians of all. ``nova`` is
+the bare request for the same servers, without decoding: what Nova's own answer takes.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import anyio
@@ -51,11 +49,11 @@ class _Turn:
             self._taken = False
 
 
+_paused = collector_paused()
 _turn: RunVar[_Turn] = RunVar("asyncspider_decoding_turn")
 
 
-@asynccontextmanager
-async def in_turn(urgency: int = 0) -> AsyncGenerator[None, None]:
+class in_turn:  # noqa: N801 - reads as what it is: ``async with in_turn():``
     """Wait until no other task decodes, and let the event loop go round afterwards.
 
     Pages of many regions tend to arrive together. Each takes some milliseconds, and all of them
@@ -66,18 +64,28 @@ async def in_turn(urgency: int = 0) -> AsyncGenerator[None, None]:
         urgency: Who has more goes first. A page that is read in pieces says how far it is: to
             finish one and hand it on needs less memory than to begin all.
     """
-    try:
-        turn = _turn.get()
-    except LookupError:
-        turn = _Turn()
-        _turn.set(turn)
-    await turn.acquire(urgency)
-    try:
-        with collector_paused():
-            yield
-        await anyio.lowlevel.checkpoint()
-    finally:
-        turn.release()
+
+    __slots__ = ("_turn", "_urgency")
+
+    def __init__(self, urgency: int = 0) -> None:
+        self._urgency = urgency
+        try:
+            self._turn = _turn.get()
+        except LookupError:
+            self._turn = _Turn()
+            _turn.set(self._turn)
+
+    async def __aenter__(self) -> None:
+        await self._turn.acquire(self._urgency)
+        _paused.__enter__()
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        _paused.__exit__()
+        try:
+            if kind is None:
+                await anyio.lowlevel.checkpoint()
+        finally:
+            self._turn.release()
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -102,7 +102,7 @@ class RequestLimiter:
         self._held.append(slot)
         try:
             # Others may put it off meanwhile.
-            while anyio.current_time() < self._not_before:  # noqa: ASYNC110 - a time, no event
+            while self._not_before > -math.inf and anyio.current_time() < self._not_before:  # noqa: ASYNC110 - a time, no event
                 await anyio.sleep_until(self._not_before)
             if self._rate is not None:
                 await self._pace(self._rate)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakKeyDictionary
@@ -83,23 +83,25 @@ def _build_tls_context(options: TLSOptions) -> ssl.SSLContext:
 
 
 class HttpStream:
-    """An answer whose body is still on its way; see `HttpSession.stream`."""
+    """A request whose answer is read while it arrives; see `HttpSession.stream`."""
 
-    __slots__ = ("_response", "_url")
+    __slots__ = ("_response", "_send", "_url", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, url: str) -> None:
-        self._response = response
+    def __init__(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]], url: str) -> None:
+        self._send = send
         self._url = url
 
-    @property
-    def status(self) -> int:
+    async def __aenter__(self) -> Self:
+        with http_errors(self._url):
+            self._response = await self._send()
+        self.status = self._response.status
         """HTTP status code."""
-        return self._response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
+        self.headers: Mapping[str, str] = self._response.headers
         """Headers; names compare without case."""
-        return self._response.headers
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._response.__aexit__(*error)
 
     async def read(self) -> bytes:
         """Return all of the body that was not read yet, decompressed."""
@@ -202,8 +204,7 @@ class HttpSession:
         ) as response:
             return HttpResponse(response.status, response.headers, await response.read())
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         method: str,
         url: str,
@@ -214,16 +215,18 @@ class HttpSession:
         tls: TLSOptions = DEFAULT_TLS,
         url_encoded: bool = False,
         read_ahead: int = READ_AHEAD,
-    ) -> AsyncGenerator[HttpStream, None]:
-        """Make one request, and read its answer while it arrives. Arguments as for `request`.
+    ) -> HttpStream:
+        """Make one request: ``async with session.stream(…) as answer`` reads while it arrives.
 
-        Of the body about `read_ahead` bytes are read before they are asked for. A body that is not read to its end costs the connection.
+        Arguments as for `request`. Of the body about `read_ahead` bytes are read before they
+        are asked for. One that is not read to its end costs the connection.
 
         Raises:
             SpiderError: As for `request`; reading the body may raise the same.
         """
-        with http_errors(url):
-            response = await self.client.request(
+
+        async def send() -> aiohttp.ClientResponse:
+            return await self.client.request(
                 method,
                 URL(url, encoded=True) if url_encoded else url,
                 headers=headers,
@@ -234,8 +237,8 @@ class HttpSession:
                 allow_redirects=False,
                 read_bufsize=read_ahead,
             )
-        async with response:
-            yield HttpStream(response, url)
+
+        return HttpStream(send, url)
 
 
 async def open_session() -> HttpSession:

@@ -161,6 +161,7 @@ async def test_a_scan_brings_no_full_collection_about() -> None:
     info = ConnectionInfo()
     targets = [Target(name=str(number), driver="mock", connection_info=info) for number in range(3)]
     before = gc.get_threshold()
+    inside = 0
     async with Fleet(targets) as fleet:
         async for page in fleet.pages("vm"):
             assert page
