@@ -79,8 +79,10 @@ async def gathered(*calls: Callable[[], Awaitable[Any]]) -> list[Any]:
 
     try:
         async with anyio.create_task_group() as group:
-            for index in range(len(calls)):
+            for index in range(1, len(calls)):
                 group.start_soon(run, index)
+            if calls:
+                await run(0)  # here: one task less
     except BaseExceptionGroup as errors:
         raise first_error(errors) from None
     return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -31,7 +31,6 @@ from asyncspider.transport.decoding import in_turn
 
 from . import wire
 from .mapping import (
-    NO_JOINS,
     Joins,
     floating_by_port,
     ports_by_vm,
@@ -61,6 +60,7 @@ _RESUME: dict[str, Any] = {
 _FLAVOR_BY_NAME_SINCE = (2, 47)
 _IMAGE_ID_SINCE = (2, 45)
 _NO_NETWORK_SINCE = (2, 37)
+_LONG_PAGE = 500
 _WAIT = 0.1
 _LONGEST_WAIT = 2.0
 
@@ -385,39 +385,45 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             wire.Servers, "ListServersDetailed", "compute", "/servers/detail", self._query()
         )
         try:
-            answer, ports, floating, flavors = await gathered(
+            answer, ports, floating, *flavors = await gathered(
                 lambda: anext(pages),
                 lambda: connection.ports(*wire.VM_PORT),
                 lambda: connection.floating_ips(*wire.VM_FLOATING_IP),
-                self._flavors_by_name,
+                *await self._flavor_lists(),
             )
-            joins = Joins(ports_by_vm(ports), floating_by_port(floating), flavors)
+            joins = Joins(ports_by_vm(ports), floating_by_port(floating), *flavors)
             while answer is not None:
-                async with in_turn():  # what waited for its joins may come all at once
-                    vms = [vm_info(server, region, joins) for server in self._here(answer.servers)]
+                servers = self._here(answer.servers)
+                # Many long pages that waited for their joins may come all at once.
+                async with in_turn() if len(servers) > _LONG_PAGE else nullcontext():
+                    vms = [vm_info(server, region, joins) for server in servers]
                 yield Page(vms)
                 answer = await anext(pages, None)
         finally:
             await pages.aclose()
 
-    async def _flavors_by_name(self) -> dict[str, str]:
+    async def _flavor_lists(self) -> list[Callable[[], Awaitable[dict[str, str]]]]:
+        """Return the call that finds flavors' ids by name, where Nova names no ids."""
         await self.connection.endpoint("compute")
         if self.connection.microversion < _FLAVOR_BY_NAME_SINCE:
-            return {}
+            return []
+        return [self._flavors_by_name]
+
+    async def _flavors_by_name(self) -> dict[str, str]:
         return {name: id for id, name in await self._flavors()}
 
     async def get_vm(self, vm_id: str) -> VMInfo:
         """Return one server."""
         path = f"/servers/{segment(vm_id)}"
-        found, ports, flavors = await gathered(
+        found, ports, *flavors = await gathered(
             lambda: self.connection.call(
                 wire.OneServer, "ShowServerDetails", "compute", "GET", path
             ),
             lambda: self.connection.ports(device_id=vm_id),
-            self._flavors_by_name,
+            *await self._flavor_lists(),
         )
         region = self.connection.region_info.region
-        joins = Joins(ports_by_vm(ports), {}, flavors) if ports or flavors else NO_JOINS
+        joins = Joins(ports_by_vm(ports), {}, *flavors)
         info = vm_info(found.server, region, joins)
         if info.public_ip or not ports:
             return info
@@ -426,6 +432,5 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
         floating = await self.connection.floating_ips(query=query)
         if not floating:
             return info
-        return vm_info(
-            found.server, region, Joins(joins.ports, floating_by_port(floating), flavors)
-        )
+        joins = Joins(joins.ports, floating_by_port(floating), *flavors)
+        return vm_info(found.server, region, joins)
