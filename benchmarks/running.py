@@ -156,7 +156,8 @@ class Clouds:
             "options": options,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.clients", client, json.dumps(job)],
+            [sys.executable, "-m", "benchmarks.clients", client],
+            input=json.dumps(job),  # too long for an argument where there are thousands of regions
             cwd=ROOT,
             capture_output=True,
             text=True,

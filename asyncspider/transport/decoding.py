@@ -98,9 +98,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         return decoder.decode(body)
 
 
-async def decode_in_turn(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+async def decode_in_turn(decoder: msgspec.json.Decoder[T], body: bytes, urgency: int = 0) -> T:
     """Return the same as `decode`, `in_turn` where the page is a long one."""
     if len(body) <= IN_TURN_BYTES:
         return decode(decoder, body)
-    async with in_turn():
+    async with in_turn(urgency):
         return decoder.decode(body)

@@ -299,7 +299,8 @@ class OpenStackConnection(CloudConnection):
         if kind is wire.Nothing or not response.body:
             return kind()
         try:
-            return await decode_in_turn(_decoder(kind), response.body)
+            # What is joined comes first: servers that wait for it take twice the memory as objects.
+            return await decode_in_turn(_decoder(kind), response.body, kind is not wire.Servers)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             what = response.headers.get("Content-Type", "no content type")
             raise ProtocolError(

@@ -1,8 +1,8 @@
 """One small client for each rival, each at its best, and one for us.
 
 A client lists all VMs of all regions and keeps what the least demanding user needs: the ids.
-``python -m benchmarks.clients NAME JOB`` runs one in a process of its own and prints one JSON
-line; the runner makes the job. Each module has ``scan(job, meter)`` and imports what it needs at
+``python -m benchmarks.clients NAME`` runs one in a process of its own, reads its job from standard
+input and prints one JSON line. Each module has ``scan(job, meter)`` and imports what it needs at
 its top, so that imports are told apart from the scan.
 """
 

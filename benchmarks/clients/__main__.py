@@ -1,4 +1,4 @@
-"""Run one client: ``python -m benchmarks.clients aws_boto3 '{"url": …}'``."""
+"""Run one client: ``python -m benchmarks.clients aws_boto3``, with the job on standard input."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from .measure import Job, Meter
 
 if __name__ == "__main__":
-    _, name, text = sys.argv
-    job = Job(**json.loads(text))
+    _, name = sys.argv
+    job = Job(**json.load(sys.stdin))
     meter = Meter(job)
     client = importlib.import_module(f"benchmarks.clients.{name}")
     meter.start()
