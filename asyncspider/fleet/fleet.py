@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import anyio
+import anyio.lowlevel
 from anyio import CancelScope, CapacityLimiter, Lock
 from anyio.streams.memory import MemoryObjectSendStream
 
@@ -391,6 +392,8 @@ class Fleet:
                 try:
                     async for page in pages:
                         if page.items:
+                            # The driver has just made the page: others first.
+                            await anyio.lowlevel.checkpoint()
                             await send.send(_records(member.target, resource, page))
                             progress.count += len(page.items)
                 finally:

@@ -27,6 +27,7 @@ import requests
 import requests.adapters
 import urllib3
 from keystoneauth1 import exceptions as keystone_errors
+from keystoneauth1.access.access import AccessInfo
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
 from openstack.config.cloud_region import CloudRegion
@@ -360,22 +361,73 @@ def _configure(options: dict[str, str], endpoint_url: str | None) -> Account:
 # -- what a region has
 
 
-def regions_of(region: CloudRegion) -> list[str]:
-    """Return the regions in the catalogue, sorted. Blocks. None without a catalogue.
+class _Catalogue:
+    """Where a token's catalogue has its services, found by one look through it.
 
-    Where the configuration lists regions, only those of them.
+    keystoneauth goes through all of it for each question, which for hundreds of regions is
+    hundreds of times too often.
     """
-    auth, session = region.get_auth(), region.get_session()
+
+    def __init__(self, access: AccessInfo) -> None:
+        self._urls: dict[tuple[str, str, str], set[tuple[str, str]]] = {}
+        self._regions: dict[tuple[str, str], set[str]] = {}
+        for service in access.service_catalog.catalog:
+            kind, name = service.get("type", ""), service.get("name", "")
+            for endpoint in service.get("endpoints", ()):
+                interface = endpoint.get("interface", "")
+                region = endpoint.get("region") or endpoint.get("region_id") or ""
+                if not interface or not endpoint.get("url"):
+                    continue  # a catalogue of Keystone's version 2
+                urls = self._urls.setdefault((kind, interface, region), set())
+                urls.add((name, endpoint["url"]))
+                if region:
+                    self._regions.setdefault((kind, interface), set()).add(region)
+
+    def regions(self, kind: str, interface: str) -> set[str]:
+        """Return the regions that have a service."""
+        return self._regions.get((kind, interface), set())
+
+    def url(self, kind: str, interface: str, region: str | None, name: str | None) -> str | None:
+        """Return where a service is, None if that is not plain to see."""
+        found = [
+            url
+            for known, url in self._urls.get((kind, interface, region or ""), ())
+            if name in (None, known)
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+_catalogues: WeakKeyDictionary[AccessInfo, _Catalogue] = WeakKeyDictionary()
+
+
+def _catalogue(region: CloudRegion) -> _Catalogue | None:
+    """Return the catalogue of the token that is there, None where the plugin has none."""
+    auth = region.get_auth()
     if not isinstance(auth, BaseIdentityPlugin):
+        return None
+    access = auth.get_access(region.get_session())
+    found = _catalogues.get(access)
+    if found is None:
+        found = _catalogues[access] = _Catalogue(access)
+    return found
+
+
+def _interfaces(configured: str | list[str] | None) -> list[str]:
+    """Return the interfaces that will do, the best one first."""
+    names = [configured] if isinstance(configured, str) else configured or ["public"]
+    return [name.removesuffix("URL") for name in names]
+
+
+def regions_of(region: CloudRegion) -> list[str]:
+    """Return the regions in the catalogue, sorted. Blocks. None without a catalogue."""
+    catalogue = _catalogue(region)
+    if catalogue is None:
         return []
-    interface = region.get_interface() or "public"
     names: set[str] = set()
     for service in SERVICES:
-        endpoints = auth.get_access(session).service_catalog.get_endpoints_data(
-            service_type=region.get_service_type(service), interface=interface
-        )
-        for found in endpoints.values():
-            names.update(endpoint.region_name for endpoint in found if endpoint.region_name)
+        kind = region.get_service_type(service) or service
+        for interface in _interfaces(region.get_interface()):
+            names |= catalogue.regions(kind, interface)
     return sorted(names)
 
 
@@ -393,13 +445,21 @@ def endpoint_of(region: CloudRegion, service: str) -> Endpoint | None:
 
     Blocks: asks the service for its versions. None when there is no such service.
     """
+    kind = region.get_service_type(service) or service
+    interface = region.get_interface(service)
+    place, name = region.get_region_name(service), region.get_service_name(service)
+    override = region.get_endpoint(service)
+    catalogue = _catalogue(region) if override is None else None
+    if catalogue is not None:
+        urls = (catalogue.url(kind, one, place, name) for one in _interfaces(interface))
+        override = next(filter(None, urls), None)
     try:
         data = region.get_session().get_endpoint_data(
-            service_type=region.get_service_type(service),
-            service_name=region.get_service_name(service),
-            interface=region.get_interface(service) or "public",
-            region_name=region.get_region_name(service),
-            endpoint_override=region.get_endpoint(service),
+            service_type=kind,
+            service_name=name,
+            interface=interface or "public",
+            region_name=place,
+            endpoint_override=override,
             min_version=SERVICES[service],
             max_version=(SERVICES[service][0], "latest"),
         )
