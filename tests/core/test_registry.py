@@ -114,6 +114,24 @@ def test_a_missing_sdk_says_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         load_driver("fresh")
 
 
+def test_many_who_ask_at_once_make_one_driver(third_party: str) -> None:
+    code = """
+import threading, time
+import acme_cloud
+class Slow(acme_cloud.AcmeDriver):
+    made = 0
+    def __init__(self):
+        Slow.made += 1
+        time.sleep(0.05)  # long enough for all the others to come
+acme_cloud.AcmeDriver = Slow
+threads = [threading.Thread(target=asyncspider.load_driver, args=["acme"]) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(Slow.made)
+"""
+    assert run(third_party, code) == "1"
+
+
 async def test_drivers_are_loaded_aside() -> None:
     assert await registry.load_driver_aside("mock") is load_driver("mock")
     with pytest.raises(InvalidRequestError, match="nimbus"):
