@@ -19,6 +19,7 @@ from asyncspider import (
     VMStatus,
     VMStatusInfo,
 )
+from asyncspider.transport.decoding import mapped
 
 from . import wire
 from .mapping import tag_specifications, vm_info, vm_status, vm_status_info
@@ -166,13 +167,13 @@ class AwsVMHandler(VMHandler["AwsConnection"]):
             "DescribeInstances",
             Filters=[{"Name": "availability-zone", "Values": [zone]}] if zone else None,
         ):
-            yield Page(
-                [
-                    self._info(instance)
-                    for reservation in answer.reservation_set
-                    for instance in reservation.instances_set
-                ]
-            )
+            instances = [
+                instance
+                for reservation in answer.reservation_set
+                for instance in reservation.instances_set
+            ]
+            del answer  # only what is not mapped yet stays in memory
+            yield Page(await mapped(self._info, instances))
 
     async def get_vm(self, vm_id: str) -> VMInfo:
         """Return one instance; a terminated one is there for about an hour."""

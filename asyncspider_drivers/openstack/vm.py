@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -27,7 +28,7 @@ from asyncspider import (
     VMStatusInfo,
 )
 from asyncspider.streams import gathered
-from asyncspider.transport.decoding import in_turn
+from asyncspider.transport.decoding import mapped
 
 from . import wire
 from .mapping import (
@@ -60,7 +61,6 @@ _RESUME: dict[str, Any] = {
 _FLAVOR_BY_NAME_SINCE = (2, 47)
 _IMAGE_ID_SINCE = (2, 45)
 _NO_NETWORK_SINCE = (2, 37)
-_LONG_PAGE = 500
 _WAIT = 0.1
 _LONGEST_WAIT = 2.0
 
@@ -393,11 +393,8 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             )
             joins = Joins(ports_by_vm(ports), floating_by_port(floating), *flavors)
             while answer is not None:
-                servers = self._here(answer.servers)
-                # Many long pages that waited for their joins may come all at once.
-                async with in_turn() if len(servers) > _LONG_PAGE else nullcontext():
-                    vms = [vm_info(server, region, joins) for server in servers]
-                yield Page(vms)
+                info = partial(vm_info, region=region, joins=joins)
+                yield Page(await mapped(info, self._here(answer.servers)))
                 answer = await anext(pages, None)
         finally:
             await pages.aclose()
