@@ -21,10 +21,14 @@ IN_TURN_BYTES = 16 * 1024
 
 
 class _Turn:
-    """A lock that the most urgent of those who wait gets next."""
+    """A lock that the most urgent of those who wait gets next; now and then, the one before all.
+
+    Or a cloud whose pages are always the more urgent ones would hold up another one's for ever.
+    """
 
     def __init__(self) -> None:
         self._taken = False
+        self._given = 0
         self._waiting: list[tuple[int, int, anyio.Event]] = []
         self._arrivals = itertools.count()
 
@@ -45,14 +49,26 @@ class _Turn:
             raise
 
     def release(self) -> None:
-        if self._waiting:
-            heapq.heappop(self._waiting)[2].set()
-        else:
+        if not self._waiting:
             self._taken = False
+            return
+        self._given += 1
+        if self._given % _FIRST_COME:
+            entry = heapq.heappop(self._waiting)
+        else:
+            entry = min(self._waiting, key=_arrival)
+            self._waiting.remove(entry)
+            heapq.heapify(self._waiting)
+        entry[2].set()
+
+
+def _arrival(entry: tuple[int, int, anyio.Event]) -> int:
+    return entry[1]
 
 
 ITEMS_IN_TURN = 400
 """Items of a page that are mapped at once: one to two milliseconds' work."""
+_FIRST_COME = 4  # each fourth turn is for who has waited longest
 _LAST_STEP = 2**62  # more urgent than to read on
 _paused = collector_paused()
 _turn: RunVar[_Turn] = RunVar("asyncspider_decoding_turn")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -27,7 +28,7 @@ from .fill import fill
 from .servers import LocalServer
 
 
-class DemoCloud:
+class DemoCloud(ABC):
     """A cloud of the demo, a context manager: leaving it leaves nothing behind."""
 
     title: str
@@ -40,13 +41,13 @@ class DemoCloud:
         """Start whatever it needs; must be quick."""
         return self
 
+    @abstractmethod
     async def targets(self, vms: int) -> list[Target]:
         """Fill it with `vms` VMs in each region and what belongs to them.
 
         Returns:
             What to scan.
         """
-        raise NotImplementedError
 
     def __exit__(
         self,

@@ -105,6 +105,26 @@ async def test_who_is_furthest_goes_first() -> None:
     assert order == [3, 3, 2, 1]
 
 
+async def test_nobody_waits_for_ever() -> None:
+    patient = asyncio.Event()
+
+    async def wait() -> None:
+        async with in_turn():
+            patient.set()
+
+    async def hurry() -> None:
+        while not patient.is_set():
+            async with in_turn(10**9):
+                pass
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group, in_turn():
+            group.start_soon(wait)
+            for _ in range(3):
+                group.start_soon(hurry)
+            await anyio.wait_all_tasks_blocked()
+
+
 async def test_who_is_cancelled_while_waiting_holds_up_nobody() -> None:
     done: list[str] = []
 

@@ -116,15 +116,20 @@ def test_a_missing_sdk_says_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_many_who_ask_at_once_make_one_driver(third_party: str) -> None:
     code = """
-import threading, time
+import threading
 import acme_cloud
+asking = threading.Semaphore(0)
 class Slow(acme_cloud.AcmeDriver):
     made = 0
     def __init__(self):
         Slow.made += 1
-        time.sleep(0.05)  # long enough for all the others to come
+        for _ in range(8 if Slow.made == 1 else 0):  # until all of them have come
+            asking.acquire(timeout=10)
 acme_cloud.AcmeDriver = Slow
-threads = [threading.Thread(target=asyncspider.load_driver, args=["acme"]) for _ in range(8)]
+def ask():
+    asking.release()
+    asyncspider.load_driver("acme")
+threads = [threading.Thread(target=ask) for _ in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(Slow.made)

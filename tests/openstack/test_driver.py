@@ -314,8 +314,11 @@ async def test_a_service_that_hangs(cloud: Replay) -> None:
 async def test_a_keystone_that_hangs(cloud: Replay) -> None:
     """Cancelled or out of time, nothing is left: no thread, no socket, no task."""
 
+    arrived = asyncio.Event()
+
     async def hang(request: web.Request) -> web.Response | None:
         if "identity" in request.path:
+            arrived.set()
             await asyncio.Event().wait()
         return None
 
@@ -328,8 +331,10 @@ async def test_a_keystone_that_hangs(cloud: Replay) -> None:
         with pytest.raises(DeadlineExceededError):
             await load_driver("openstack").list_regions(info)
     async with no_leftovers():
+        arrived.clear()
         opening = asyncio.ensure_future(load_driver("openstack")._open(cloud.info()))
-        await anyio.sleep(0.2)
+        with anyio.fail_after(10):
+            await arrived.wait()
         opening.cancel()
         await asyncio.wait([opening])
         assert opening.cancelled()
