@@ -88,11 +88,33 @@ def openstacksdk_cloud(rounds: int) -> None:
 
 
 def libcloud(rounds: int) -> None:
-    """List all nodes."""
+    """List all nodes: nothing is joined."""
+    driver = _libcloud_driver()
+    measured(lambda: len(driver.list_nodes()), rounds)
+
+
+def libcloud_joined(rounds: int) -> None:
+    """List nodes, ports and floating addresses: what it takes to know what ours tells."""
+    driver = _libcloud_driver()
+
+    def count() -> int:
+        ports: dict[str, list[Any]] = {}
+        for port in driver.ex_list_ports():
+            ports.setdefault(port.extra["device_id"], []).append(port)
+        addresses = {address.node_id: address for address in driver.ex_list_floating_ips()}
+        joined = [
+            (node, ports.get(node.id), addresses.get(node.id)) for node in driver.list_nodes()
+        ]
+        return len(joined)
+
+    measured(count, rounds)
+
+
+def _libcloud_driver() -> Any:
     from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
 
     found = _sandbox()
-    driver = OpenStack_2_NodeDriver(
+    return OpenStack_2_NodeDriver(
         "demo",
         found.password,
         ex_force_auth_url=found.auth_url.removesuffix("/v3"),
@@ -101,7 +123,6 @@ def libcloud(rounds: int) -> None:
         ex_domain_name="Default",
         ex_force_service_region=REGION,
     )
-    measured(lambda: len(driver.list_nodes()), rounds)
 
 
 def nova(rounds: int) -> None:
@@ -120,7 +141,10 @@ def nova(rounds: int) -> None:
     measured(count, rounds)
 
 
-CLIENTS = {f.__name__: f for f in (nova, ours, libcloud, openstacksdk, openstacksdk_cloud)}
+CLIENTS = {
+    client.__name__: client
+    for client in (nova, ours, libcloud, libcloud_joined, openstacksdk, openstacksdk_cloud)
+}
 
 
 def _sandbox() -> layout.Layout:
