@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -60,17 +61,26 @@ async def serve(
         shutdown_timeout=0.0,
     )
     await runner.setup()
+    listening = socket.socket()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        await web.SockSite(runner, listening).start()
         host, number = runner.addresses[0][:2]
         yield f"http://{host}:{number}"
     finally:
+        # What was accepted already must become a connection, or nobody would close it; and
+        # asyncio makes none for a server that is closed.
+        if listening.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(listening)
+        for _ in range(3):
+            await asyncio.sleep(0)
         open_now = list(runner.server.connections) if runner.server is not None else []
         transports = [one.transport for one in open_now if one.transport is not None]
         await runner.cleanup()
         for transport in transports:
             transport.abort()  # one whose client reads no more would never end by itself
+        listening.close()
         await asyncio.sleep(0)
 
 
