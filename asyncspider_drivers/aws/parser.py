@@ -370,7 +370,9 @@ def _referred(reference: re.Match[str]) -> str:
     if name in _ENTITIES:
         return _ENTITIES[name]
     if number or hexadecimal:
-        return chr(int(number) if number else int(hexadecimal, 16))
+        code = int(number) if number else int(hexadecimal, 16)
+        if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF:  # halves of a pair are no text
+            return chr(code)
     raise ProtocolError(f"the answer is no XML: {reference[0]!r} stands for nothing")
 
 

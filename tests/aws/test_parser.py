@@ -272,6 +272,8 @@ def test_lines_end_as_xml_says() -> None:
         (b"more" + INSTANCES, "outside"),
         (INSTANCES.replace(b"my_keypair", b"&nbsp;"), "stands for nothing"),
         (INSTANCES.replace(b"my_keypair", b"a & b"), "stands for nothing"),
+        (INSTANCES.replace(b"my_keypair", b"&#xD800;"), "stands for nothing"),
+        (INSTANCES.replace(b"my_keypair", b"&#99999999999999999999999;"), "stands for nothing"),
         (INSTANCES.replace(b"my_keypair", b"<b c=1/>"), "is no tag"),
         (INSTANCES.replace(b"my_keypair", b"<"), "is no tag"),
         (INSTANCES.replace(b"UTF-8", b"ISO-8859-1"), "UTF-8"),
