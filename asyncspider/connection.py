@@ -43,7 +43,7 @@ from .secrets import redact
 from .streams import finished
 from .transport.limiter import RequestLimiter
 from .transport.retry import RetryPolicy, retrying
-from .transport.telemetry import RequestEvent, report_request
+from .transport.telemetry import report_request
 
 R = TypeVar("R")
 
@@ -281,13 +281,11 @@ class CloudConnection(ABC):
             finally:
                 scope.deadline = math.inf
                 report_request(
-                    RequestEvent(
-                        driver=self.driver_name,
-                        region=self.region_info.region,
-                        operation=operation,
-                        seconds=time.perf_counter() - began,
-                        error=error,
-                    )
+                    self.driver_name,
+                    self.region_info.region,
+                    operation,
+                    time.perf_counter() - began,
+                    error,
                 )
 
     def facts(self, operation: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Self
@@ -85,15 +85,15 @@ def _build_tls_context(options: TLSOptions) -> ssl.SSLContext:
 class HttpStream:
     """A request whose answer is read while it arrives; see `HttpSession.stream`."""
 
-    __slots__ = ("_response", "_send", "_url", "headers", "status")
+    __slots__ = ("_response", "_sent", "_url", "headers", "status")
 
-    def __init__(self, send: Callable[[], Awaitable[aiohttp.ClientResponse]], url: str) -> None:
-        self._send = send
+    def __init__(self, sent: Awaitable[aiohttp.ClientResponse], url: str) -> None:
+        self._sent = sent
         self._url = url
 
     async def __aenter__(self) -> Self:
         with http_errors(self._url):
-            self._response = await self._send()
+            self._response = await self._sent
         self.status = self._response.status
         """HTTP status code."""
         self.headers: Mapping[str, str] = self._response.headers
@@ -192,16 +192,11 @@ class HttpSession:
             DeadlineExceededError: It does not even take the connection.
             ProtocolError: What it says is no HTTP.
         """
-        async with self.stream(
-            method,
-            url,
-            headers=headers,
-            params=params,
-            body=body,
-            tls=tls,
-            url_encoded=url_encoded,
-            read_ahead=READ_WHOLE,
-        ) as response:
+        with http_errors(url):
+            response = await self._send(
+                method, url, headers, params, body, tls, url_encoded, READ_WHOLE
+            )
+            # Read to its end, or closed by what keeps it from that: there is no more to let go of.
             return HttpResponse(response.status, response.headers, await response.read())
 
     def stream(
@@ -224,21 +219,32 @@ class HttpSession:
         Raises:
             SpiderError: As for `request`; reading the body may raise the same.
         """
+        return HttpStream(
+            self._send(method, url, headers, params, body, tls, url_encoded, read_ahead), url
+        )
 
-        async def send() -> aiohttp.ClientResponse:
-            return await self.client.request(
-                method,
-                URL(url, encoded=True) if url_encoded else url,
-                headers=headers,
-                params=params,
-                data=body,
-                ssl=await self.tls_context(tls) if url.startswith("https") else True,
-                proxy=proxy_for(url, self._shared.proxies) if self._shared else None,
-                allow_redirects=False,
-                read_bufsize=read_ahead,
-            )
-
-        return HttpStream(send, url)
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        tls: TLSOptions,
+        url_encoded: bool,
+        read_ahead: int,
+    ) -> aiohttp.ClientResponse:
+        return await self.client.request(
+            method,
+            URL(url, encoded=True) if url_encoded else url,
+            headers=headers,
+            params=params,
+            data=body,
+            ssl=await self.tls_context(tls) if url.startswith("https") else True,
+            proxy=proxy_for(url, self._shared.proxies) if self._shared else None,
+            allow_redirects=False,
+            read_bufsize=read_ahead,
+        )
 
 
 async def open_session() -> HttpSession:

@@ -62,11 +62,18 @@ def add_listener(listener: Listener) -> Callable[[], None]:
     return lambda: _listeners.remove(listener)
 
 
-def report_request(event: RequestEvent) -> None:
+def report_request(
+    driver: str, region: str, operation: str, seconds: float, error: SpiderError | None
+) -> None:
     """Count an attempt and tell the listeners. For `CloudConnection.perform`."""
     meter = _meter.get()
     if meter is not None:
         meter.requests += 1
+    if not _listeners:
+        return
+    event = RequestEvent(
+        driver=driver, region=region, operation=operation, seconds=seconds, error=error
+    )
     for listener in tuple(_listeners):
         try:
             listener(event)

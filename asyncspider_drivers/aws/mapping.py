@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from asyncspider import (
     ImageInfo,
     KeyPairInfo,
@@ -71,7 +73,8 @@ def vm_info(instance: wire.Instance, region: str) -> VMInfo:
         f"lifecycle: {instance.instance_lifecycle}" if instance.instance_lifecycle else "",
         instance.state_reason.message if instance.state_reason else "",
     ]
-    return VMInfo(
+    # In two steps, as VMInfo says.
+    info = VMInfo(
         name=tags.get("Name", ""),
         id=instance.instance_id,
         start_time=instance.launch_time,
@@ -82,6 +85,13 @@ def vm_info(instance: wire.Instance, region: str) -> VMInfo:
         subnetwork_id=instance.subnet_id,
         security_id=groups[0] if groups else "",
         vnic=nics[0].network_interface_id if nics else "",
+        status=vm_status(native),
+        native_status=native,
+        security_ids=groups,
+        tags=tags,
+    )
+    return replace(
+        info,
         public_ip=instance.ip_address,
         public_dns=instance.dns_name,
         private_ip=instance.private_ip_address,
@@ -90,10 +100,6 @@ def vm_info(instance: wire.Instance, region: str) -> VMInfo:
         guest_boot_disk=root,
         guest_block_disk=",".join(others),
         additional_info="; ".join(filter(None, notes)),
-        status=vm_status(native),
-        native_status=native,
-        security_ids=groups,
-        tags=tags,
     )
 
 

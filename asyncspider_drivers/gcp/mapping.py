@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from asyncspider import (
     ImageInfo,
@@ -159,18 +160,26 @@ def vm_infos(instances: Iterable[wire.Instance], scope: Scope, project: str) -> 
         notes = instance.status_message
         if native not in VM_STATUS:
             notes = "; ".join(filter(None, (unknown_state(VM_STATUS, native), notes)))
+        # In two steps, as VMInfo says.
+        info = VMInfo(
+            name=name,
+            id=vm_id,
+            start_time=started.astimezone(UTC) if started is not None else None,
+            region=place,
+            image_id=image,
+            spec_id=last(instance.machine_type),
+            vnetwork_id=network,
+            subnetwork_id=subnetwork,
+            security_id=groups[0] if groups else "",
+            vnic=vnic,
+            status=VM_STATUS.get(native) or vm_status(native),
+            native_status=native,
+            security_ids=groups,
+            tags=instance.labels,
+        )
         infos.append(
-            VMInfo(
-                name=name,
-                id=vm_id,
-                start_time=started.astimezone(UTC) if started is not None else None,
-                region=place,
-                image_id=image,
-                spec_id=last(instance.machine_type),
-                vnetwork_id=network,
-                subnetwork_id=subnetwork,
-                security_id=groups[0] if groups else "",
-                vnic=vnic,
+            replace(
+                info,
                 public_ip=public_ip,
                 private_ip=private_ip,
                 private_dns=instance.hostname,
@@ -179,10 +188,6 @@ def vm_infos(instances: Iterable[wire.Instance], scope: Scope, project: str) -> 
                 guest_boot_disk=boot,
                 guest_block_disk=others,
                 additional_info=notes,
-                status=VM_STATUS.get(native) or vm_status(native),
-                native_status=native,
-                security_ids=groups,
-                tags=instance.labels,
             )
         )
     return infos

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from asyncspider import (
     ImageInfo,
@@ -155,7 +156,7 @@ def vm_info(server: wire.Server, region: str, joins: Joins = NO_JOINS) -> VMInfo
                 public_ip = address.addr
     ports = joins.ports.get(server.id, ())
     if len(ports) == 1 and len(fixed) == 1:
-        [first], private_ip = ports, fixed[0].addr
+        first, private_ip = ports[0], fixed[0].addr
     else:
         first = _first_port(ports, fixed)
         private_ip = _private_ip(fixed, first)
@@ -188,7 +189,7 @@ def vm_info(server: wire.Server, region: str, joins: Joins = NO_JOINS) -> VMInfo
     ):  # fmt: skip
         status = vm_status(server)
         notes = _notes(server)
-    return VMInfo(
+    info = VMInfo(
         name=server.name,
         id=server.id,
         start_time=_utc(server.launched_at or server.created),
@@ -199,15 +200,21 @@ def vm_info(server: wire.Server, region: str, joins: Joins = NO_JOINS) -> VMInfo
         subnetwork_id=subnet,
         security_id=groups[0] if groups else "",
         vnic=vnic,
-        public_ip=public_ip,
         private_ip=private_ip,
-        key_pair_id=server.key_name or "",
-        guest_boot_disk=server.root_device or "",
-        additional_info=notes,
         status=status,
         native_status=server.status,
         security_ids=groups,
         tags=server.metadata,
+    )
+    if not (public_ip or server.key_name or server.root_device or notes):
+        return info
+    # In two steps, as VMInfo says.
+    return replace(
+        info,
+        public_ip=public_ip,
+        key_pair_id=server.key_name or "",
+        guest_boot_disk=server.root_device or "",
+        additional_info=notes,
     )
 
 

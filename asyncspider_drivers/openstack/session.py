@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -47,8 +49,8 @@ OURS = frozenset({"all_projects", "external_network"})
 """Credential keys that are this driver's own."""
 SERVICES: Mapping[str, tuple[int, int]] = {"compute": (2, 1), "network": (2, 0), "image": (2, 0)}
 """Service types, with the least version of each."""
-_EARLY = timedelta(seconds=30)
-"""A token that ends within this time is not used for another request."""
+_EARLY = 30.0
+"""A token that ends within this time, in seconds, is not used for another request."""
 _SECRET_WORDS = ("password", "secret", "token", "passcode", "assertion")
 
 
@@ -169,7 +171,7 @@ class Account:
         self._auth: Any = None
         self._auth_options: Any = None
         self._headers: dict[str, str] = {}
-        self._expires: datetime | None = None
+        self._good_until = math.inf
 
     def region(self, name: str) -> CloudRegion:
         """Return a region's configuration. Blocks: may read files.
@@ -259,9 +261,7 @@ class Account:
         return self._headers
 
     def _usable(self) -> bool:
-        if not self._headers:
-            return False
-        return self._expires is None or datetime.now(UTC) + _EARLY < self._expires
+        return bool(self._headers) and time.time() < self._good_until
 
     async def _log_in(self, region: CloudRegion, http: HttpSession) -> None:
         def log_in() -> tuple[dict[str, str], datetime | None]:
@@ -278,7 +278,8 @@ class Account:
             return {"X-Auth-Token": access.auth_token or ""}, access.expires
 
         headers, expires = await self.run(region, http, log_in)
-        self._headers, self._expires = headers, expires
+        self._headers = headers
+        self._good_until = math.inf if expires is None else expires.timestamp() - _EARLY
 
 
 def _take_region(config: OpenStackConfig, cloud: str | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -393,8 +392,8 @@ class OpenStackVMHandler(VMHandler["OpenStackConnection"]):
             )
             joins = Joins(ports_by_vm(ports), floating_by_port(floating), *flavors)
             while answer is not None:
-                info = partial(vm_info, region=region, joins=joins)
-                yield Page(await mapped(info, self._here(answer.servers)))
+                servers = self._here(answer.servers)
+                yield Page(await mapped(lambda server: vm_info(server, region, joins), servers))
                 answer = await anext(pages, None)
         finally:
             await pages.aclose()
