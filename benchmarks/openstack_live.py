@@ -23,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -34,70 +34,91 @@ NAME = "bench"
 CLOUD, REGION = "sandbox", "RegionOne"
 
 
-def measured(count: Callable[[], int], rounds: int) -> None:
+async def measured(count: Callable[[], Awaitable[int]], rounds: int) -> None:
     """List once, then `rounds` times; print what each took as JSON."""
-    count()
+    await count()
     cpu: list[float] = []
     wall: list[float] = []
     servers = 0
     for _ in range(rounds):
         began, used = time.perf_counter(), time.process_time()
-        servers = count()
+        servers = await count()
         cpu.append(time.process_time() - used)
         wall.append(time.perf_counter() - began)
     print(json.dumps({"servers": servers, "cpu": cpu, "wall": wall}))
 
 
-def ours(rounds: int) -> None:
+async def ours(rounds: int) -> None:
     """List all VMs, with ports and floating addresses joined."""
-    from asyncspider import CloudConnection, connect
+    from asyncspider import connect
 
-    async def open_connection() -> CloudConnection:
-        return await connect("openstack", region=REGION, credential={"cloud": CLOUD})
-
-    with asyncio.Runner() as runner:
-        connection = runner.run(open_connection())
+    async with connect("openstack", region=REGION, credential={"cloud": CLOUD}) as connection:
         handler = connection.create_vm_handler()
-        measured(lambda: len(runner.run(handler.list_vm())), rounds)
-        runner.run(connection.close())
+
+        async def count() -> int:
+            return len(await handler.list_vm())
+
+        await measured(count, rounds)
 
 
-def openstacksdk(rounds: int) -> None:
+async def ours_unjoined(rounds: int) -> None:
+    """List servers as VMs and join nothing, as Libcloud does: the first of our three lists."""
+    from asyncspider import connect
+    from asyncspider_drivers.openstack import wire
+    from asyncspider_drivers.openstack.connection import OpenStackConnection
+    from asyncspider_drivers.openstack.mapping import vm_info
+
+    async with connect("openstack", region=REGION, credential={"cloud": CLOUD}) as connection:
+        assert isinstance(connection, OpenStackConnection)
+
+        async def count() -> int:
+            servers: list[wire.Server] = await connection.all_of(
+                wire.Servers, "ListServersDetailed", "compute", "/servers/detail", "servers"
+            )
+            return len([vm_info(server, REGION) for server in servers])
+
+        await measured(count, rounds)
+
+
+async def openstacksdk(rounds: int) -> None:
     """List all servers in a thread, as its users do beside asyncio: nothing is joined."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import openstack
-
-    with (
-        openstack.connect(cloud=CLOUD, region_name=REGION) as connection,
-        ThreadPoolExecutor(1) as pool,
-    ):
-
-        def count() -> int:
-            return len(pool.submit(lambda: list(connection.compute.servers())).result())
-
-        measured(count, rounds)
-
-
-def openstacksdk_cloud(rounds: int) -> None:
-    """List all servers with addresses joined: openstacksdk's cloud layer."""
     import openstack
 
     with openstack.connect(cloud=CLOUD, region_name=REGION) as connection:
-        measured(lambda: len(connection.list_servers()), rounds)
+
+        async def count() -> int:
+            return len(await asyncio.to_thread(lambda: list(connection.compute.servers())))
+
+        await measured(count, rounds)
 
 
-def libcloud(rounds: int) -> None:
-    """List all nodes: nothing is joined."""
+async def openstacksdk_cloud(rounds: int) -> None:
+    """List all servers in a thread with addresses joined: openstacksdk's cloud layer."""
+    import openstack
+
+    with openstack.connect(cloud=CLOUD, region_name=REGION) as connection:
+
+        async def count() -> int:
+            return len(await asyncio.to_thread(connection.list_servers))
+
+        await measured(count, rounds)
+
+
+async def libcloud(rounds: int) -> None:
+    """List all nodes: nothing is joined. No thread, which is a little less than its users pay."""
     driver = _libcloud_driver()
-    measured(lambda: len(driver.list_nodes()), rounds)
+
+    async def count() -> int:
+        return len(driver.list_nodes())
+
+    await measured(count, rounds)
 
 
-def libcloud_joined(rounds: int) -> None:
+async def libcloud_joined(rounds: int) -> None:
     """List nodes, ports and floating addresses: what it takes to know what ours tells."""
     driver = _libcloud_driver()
 
-    def count() -> int:
+    async def count() -> int:
         ports: dict[str, list[Any]] = {}
         for port in driver.ex_list_ports():
             ports.setdefault(port.extra["device_id"], []).append(port)
@@ -107,7 +128,7 @@ def libcloud_joined(rounds: int) -> None:
         ]
         return len(joined)
 
-    measured(count, rounds)
+    await measured(count, rounds)
 
 
 def _libcloud_driver() -> Any:
@@ -125,7 +146,7 @@ def _libcloud_driver() -> Any:
     )
 
 
-def nova(rounds: int) -> None:
+async def nova(rounds: int) -> None:
     """Ask for the same bytes, and throw them away."""
     import openstack
 
@@ -134,16 +155,24 @@ def nova(rounds: int) -> None:
         url = f"{_sandbox().url('nova')}/v2.1/servers/detail?limit=1000"
     send = build_opener(ProxyHandler({})).open
 
-    def count() -> int:
+    async def count() -> int:
         with send(Request(url, headers=headers), timeout=120) as answer:
             return answer.read().count(b'"accessIPv4"')
 
-    measured(count, rounds)
+    await measured(count, rounds)
 
 
 CLIENTS = {
     client.__name__: client
-    for client in (nova, ours, libcloud, libcloud_joined, openstacksdk, openstacksdk_cloud)
+    for client in (
+        nova,
+        ours,
+        ours_unjoined,
+        libcloud,
+        libcloud_joined,
+        openstacksdk,
+        openstacksdk_cloud,
+    )
 }
 
 
@@ -244,7 +273,7 @@ def main() -> None:
         case "clear":
             clear()
         case "client":
-            CLIENTS[given.client](given.rounds)
+            asyncio.run(CLIENTS[given.client](given.rounds))
         case _:
             run(given.only or list(CLIENTS), given.turns, given.rounds)
 
