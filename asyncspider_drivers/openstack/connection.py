@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -141,16 +141,27 @@ class OpenStackConnection(CloudConnection):
     async def _catalogued(self) -> list[str]:
         from .session import regions_of
 
+        return await self._logged_in("Authenticate", regions_of)
+
+    async def projects(self) -> list[str]:
+        """Return the projects that the user has a role in: names, or ids; see `list_accounts`."""
+        from .session import projects_of
+
+        return await self._logged_in("ListAvailableProjects", projects_of)
+
+    async def _logged_in(
+        self, operation: str, call: Callable[[CloudRegion], list[str]]
+    ) -> list[str]:
+        """Ask keystoneauth something that takes a token."""
+
         async def ask() -> list[str]:
             await self._authenticate()
             try:
-                return await self._account.run(
-                    self._region, self._http, lambda: regions_of(self._region)
-                )
+                return await self._account.run(self._region, self._http, lambda: call(self._region))
             except SpiderError as error:
-                raise self._placed(error, "Authenticate") from error.__cause__
+                raise self._placed(error, operation) from error.__cause__
 
-        return await self.perform("Authenticate", ask)
+        return await self.perform(operation, ask)
 
     def _placed(self, error: SpiderError, operation: str) -> SpiderError:
         error.driver = self.driver_name

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
+import msgspec
 
 import asyncspider
 from asyncspider import (
@@ -13,19 +14,22 @@ from asyncspider import (
     ConnectionInfo,
     CredentialInfo,
     InvalidRequestError,
+    NotSupportedError,
     RegionInfo,
     SpiderError,
 )
 from asyncspider.transport.offload import load_module
 
 from .connection import OpenStackConnection
+from .paths import is_project_id
 
 if TYPE_CHECKING:
     from .session import Account
 
-_OF_ACCOUNTS = ("username", "user_id", "password", "project_name", "project_id", "token",
-                "application_credential_id", "application_credential_name",
-                "application_credential_secret", "auth_url")  # fmt: skip
+_OF_ACCOUNTS = ("username", "user_id", "password", "token", "application_credential_id",
+                "application_credential_name", "application_credential_secret",
+                "auth_url")  # fmt: skip
+"""Keys that say who somebody is. Beside a project alone it is what OpenStack's files say."""
 
 
 class OpenStackDriver(CloudDriver):
@@ -39,7 +43,7 @@ class OpenStackDriver(CloudDriver):
     name = "openstack"
     connection_class = OpenStackConnection
     credential_keys: ClassVar[Mapping[str, str]] = {
-        "cloud": "name of a cloud in clouds.yaml; nothing else of an account beside it",
+        "cloud": "name of a cloud in clouds.yaml; of an account only the project beside it",
         "auth_url": "Keystone's address, unless endpoint_url gives it",
         "username": "name of the user; needs password",
         "user_id": "id of the user, in place of its name and domain",
@@ -156,3 +160,36 @@ class OpenStackDriver(CloudDriver):
         connection = await self._prepared(connection_info, "")
         async with connection:
             return [RegionInfo(region=name) for name in await connection.regions()]
+
+    async def list_accounts(self, connection_info: ConnectionInfo) -> list[str]:
+        """List the projects that the user has a role in, sorted.
+
+        By name, where the credentials name their project too; those of other domains by id, and
+        all where the credentials have their project's id. Identity API v3, "Get available
+        project scopes".
+        """
+        self.check_credential(connection_info.credential_info)
+        connection = await self._prepared(connection_info, connection_info.region_info.region)
+        async with connection:
+            return await connection.projects()
+
+    def for_account(self, connection_info: ConnectionInfo, account: str) -> ConnectionInfo:
+        """Return `connection_info` with another project: its id, or its name.
+
+        A name is one of the domain of the project that the credentials name.
+
+        Raises:
+            NotSupportedError: An application credential belongs to one project.
+        """
+        keys = dict(connection_info.credential_info.key_values)
+        if "application_credential_secret" in keys:
+            raise NotSupportedError(
+                "an application credential belongs to one project; make one target for each",
+                driver=self.name,
+            )
+        for key in ("project_id", "project_name"):
+            keys.pop(key, None)
+        keys["project_id" if is_project_id(account) else "project_name"] = account
+        return msgspec.structs.replace(
+            connection_info, credential_info=CredentialInfo(key_values=keys)
+        )

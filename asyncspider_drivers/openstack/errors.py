@@ -161,6 +161,8 @@ _EXCEPTIONS: dict[str, type[SpiderError]] = {
     "RetriableConnectionFailure": UnavailableError,
     "ConnectionError": UnavailableError,
     "DiscoveryFailure": ProtocolError,
+    "DecodeError": ProtocolError,
+    "UnicodeDecodeError": ProtocolError,
     "InvalidResponse": ProtocolError,
     "EmptyCatalog": NotSupportedError,
     "EndpointNotFound": NotSupportedError,

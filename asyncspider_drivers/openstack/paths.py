@@ -1,4 +1,4 @@
-"""Ids in paths."""
+"""Ids: in paths, and told from names."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def segment(id: str) -> str:
     if not id or id in (".", ".."):
         raise InvalidRequestError(f"not an id: {id!r}", driver="openstack")
     return quote(id, safe="")
+
+
+def is_project_id(text: str) -> bool:
+    """Return whether a text is the id of a project, as Keystone makes them, and no name."""
+    return len(text) == 32 and not text.strip("0123456789abcdef")

@@ -31,6 +31,7 @@ import urllib3
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.access.access import AccessInfo
 from keystoneauth1.identity.base import BaseIdentityPlugin
+from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
 from openstack.config.cloud_region import CloudRegion
 from openstack.config.loader import OpenStackConfig
@@ -38,10 +39,12 @@ from openstack.connection import Connection
 from openstack.exceptions import ConfigException
 
 import asyncspider
-from asyncspider import AuthenticationError, InvalidRequestError, SpiderError
+from asyncspider import AuthenticationError, InvalidRequestError, NotSupportedError, SpiderError
 from asyncspider.transport.session import HttpResponse, HttpSession, TLSOptions
 
+from . import wire
 from .errors import error_of_exception
+from .paths import is_project_id
 
 R = TypeVar("R")
 
@@ -51,6 +54,8 @@ SERVICES: Mapping[str, tuple[int, int]] = {"compute": (2, 1), "network": (2, 0),
 """Service types, with the least version of each."""
 _EARLY = 30.0
 """A token that ends within this time, in seconds, is not used for another request."""
+_PROJECT_KEYS = {"project_id", "project_name", "project_domain_id", "project_domain_name"}
+_PROJECT_NAMES = ("project_id", "project_name", "tenant_id", "tenant_name")
 _SECRET_WORDS = ("password", "secret", "token", "passcode", "assertion")
 
 
@@ -328,8 +333,10 @@ async def open_account(key_values: Mapping[str, str], endpoint_url: str | None) 
 
 def _configure(options: dict[str, str], endpoint_url: str | None) -> Account:
     cloud = options.pop("cloud", None)
-    # Keys of an account stand for themselves; nothing of the environment is mixed in.
-    found = cloud is not None or not options
+    # Keys of an account stand for themselves; nothing of the environment is mixed in. A project
+    # alone is another one of who was found.
+    found = cloud is not None or not options.keys() - _PROJECT_KEYS
+    other_project = bool({"project_id", "project_name"} & options.keys())
     arguments: dict[str, Any] = {}
     for key in ("auth_type", "interface", "cacert", "cert", "key"):
         if key in options:
@@ -356,7 +363,19 @@ def _configure(options: dict[str, str], endpoint_url: str | None) -> Account:
         raise InvalidRequestError(
             f"clouds.yaml can't be read: {' '.join(str(error).split())}", code=type(error).__name__
         ) from error
+    if found and other_project:
+        _forget_project(config, cloud)
     return Account(config, cloud, arguments)
+
+
+def _forget_project(config: OpenStackConfig, cloud: str | None) -> None:
+    """Take the project out of a cloud's configuration: an id there would hide a name given."""
+    entry = config.cloud_config["clouds"].get(cloud or config.default_cloud)
+    for place in (entry, entry.get("auth") if isinstance(entry, dict) else None):
+        if isinstance(place, dict):
+            for key in list(place):
+                if key.replace("-", "_") in _PROJECT_NAMES:
+                    del place[key]
 
 
 # -- what a region has
@@ -430,6 +449,38 @@ def regions_of(region: CloudRegion) -> list[str]:
         for interface in _interfaces(region.get_interface()):
             names |= catalogue.regions(kind, interface)
     return sorted(names)
+
+
+def projects_of(region: CloudRegion) -> list[str]:
+    """Return the projects that a user has a role in, sorted; see `list_accounts`. Blocks."""
+    auth, session = region.get_auth(), region.get_session()
+    if not isinstance(auth, BaseIdentityPlugin):
+        raise NotSupportedError("this auth_type has no list of projects")
+    access = auth.get_access(session)
+    if getattr(access, "application_credential_id", None):
+        return [access.project_id or ""]
+    answer = session.get(
+        "/auth/projects",
+        headers={"Accept": "application/json"},
+        endpoint_filter={
+            "service_type": "identity",
+            "interface": AUTH_INTERFACE,
+            "min_version": (3, 0),
+            "max_version": (3, "latest"),
+        },
+    )
+    found = msgspec.json.decode(answer.content, type=wire.Projects).projects
+    given = region.get_auth_args()
+    by_name = given.get("project_name") and not given.get("project_id")
+    return sorted(
+        project.name
+        if by_name
+        and project.domain_id == access.project_domain_id
+        and not is_project_id(project.name)
+        else project.id
+        for project in found
+        if project.enabled
+    )
 
 
 def configured_regions(region: CloudRegion) -> list[str]:
@@ -518,6 +569,7 @@ __all__ = [
     "endpoint_of",
     "native_connection",
     "open_account",
+    "projects_of",
     "regions_of",
     "secrets_of",
     "tls_options",

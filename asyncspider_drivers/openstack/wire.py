@@ -33,6 +33,24 @@ class Nothing(Wire, frozen=True):
     """An answer of which nothing is read, or none."""
 
 
+# -- Keystone
+
+
+class Project(Wire, frozen=True):
+    """A project."""
+
+    id: str
+    name: str = ""
+    domain_id: str = ""
+    enabled: bool = True
+
+
+class Projects(Wire, frozen=True):
+    """GET /auth/projects, which has no pages."""
+
+    projects: list[Project]
+
+
 # -- Nova
 
 

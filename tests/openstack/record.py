@@ -80,6 +80,7 @@ def record(connection: Connection, poor: Connection, world: World) -> None:
     ask.keep("servers-page", "compute", "/servers/detail?limit=2", "2.46")
     ask.keep("flavors", "compute", "/flavors", "2.46")
     ask.keep("keypairs", "compute", "/os-keypairs", "2.46")
+    ask.keep("projects", "identity", "/auth/projects")
     ask.keep("images", "image", "/v2/images")
     ask.keep("images-page", "image", "/v2/images?limit=1")
     for name, kind in (

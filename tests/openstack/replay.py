@@ -57,6 +57,10 @@ class Replay:
         """Items in a page; None = all in one."""
         self.links = ""
         """Host that the services name in their links; ``""`` = their own."""
+        self.scopes: list[Any] = []
+        """What was asked to be logged in to."""
+        self.projects: list[dict[str, Any]] = recorded("projects")["projects"]
+        """Projects that the user has a role in."""
         self.missing: set[str] = set()
         """Service types that the catalogue lacks."""
         self.misbehave: Misbehave | None = None
@@ -123,8 +127,14 @@ class Replay:
             about = {"id": "v3.14", "status": "stable", "links": [
                 {"rel": "self", "href": f"{self.url}/identity/v3"}]}  # fmt: skip
             return web.json_response({"version": about})
+        if path == "/v3/auth/projects":
+            self.requests["projects"] += 1
+            if request.headers.get("X-Auth-Token") != self.token:
+                return web.json_response({"error": {"code": 401}}, status=401)
+            return web.json_response(recorded("projects") | {"projects": self.projects})
         self.requests["login"] += 1
         auth = (await request.json())["auth"]
+        self.scopes.append(auth.get("scope"))
         given = auth["identity"]["password"]["user"]["password"]
         if given != PASSWORD:
             fault = recorded("errors")["keystone-wrong-password"]

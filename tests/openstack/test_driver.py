@@ -541,6 +541,7 @@ async def test_a_clouds_yaml_with_its_own_ca_and_without_any(
         ({"password": "xxxxxxxx"}, "'username' is missing"),
         ({"application_credential_id": "x"}, "'application_credential_secret' is missing"),
         ({"cloud": "x", "username": "y"}, "exclude each other"),
+        ({"cloud": "x", "project_name": "y", "password": "xxxxxxxx"}, "exclude each other"),
         ({"all_projects": "maybe"}, "true or false"),
         ({"key": "k.pem"}, "'cert' is missing"),
     ],
@@ -576,3 +577,95 @@ async def test_nobody_is_keystone(cloud: Replay) -> None:
 async def test_regions(cloud: Replay) -> None:
     found = await load_driver("openstack").list_regions(cloud.info(""))
     assert [region.region for region in found] == list(REGIONS)
+
+
+# -- accounts
+
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+async def test_projects_by_name_where_that_is_clear(cloud: Replay) -> None:
+    [demo] = cloud.projects
+    cloud.projects = [
+        demo | {"domain_id": "default"},
+        demo | {"id": "2" * 32, "name": "another", "domain_id": "default"},
+        demo | {"id": "3" * 32, "name": "foreign", "domain_id": "elsewhere"},
+        demo | {"id": "4" * 32, "name": ID, "domain_id": "default"},
+        demo | {"id": "5" * 32, "name": "closed", "domain_id": "default", "enabled": False},
+    ]
+    driver = load_driver("openstack")
+    async with no_leftovers():
+        found = await driver.list_accounts(cloud.info())
+    assert found == ["3" * 32, "4" * 32, "another", "demo"]
+    by_id = {key: value for key, value in cloud.info().credential_info.key_values.items()
+             if key not in ("project_name", "project_domain_id")} | {"project_id": ID}  # fmt: skip
+    info = msgspec.structs.replace(cloud.info(), credential_info=CredentialInfo(key_values=by_id))
+    assert await driver.list_accounts(info) == sorted([demo["id"], "2" * 32, "3" * 32, "4" * 32])
+
+
+async def test_a_list_of_projects_that_makes_no_sense(cloud: Replay) -> None:
+    async def nonsense(request: web.Request) -> web.Response | None:
+        return web.Response(text="[1, 2") if request.path.endswith("/auth/projects") else None
+
+    cloud.misbehave = nonsense
+    with pytest.raises(ProtocolError) as caught:
+        await load_driver("openstack").list_accounts(cloud.info())
+    assert caught.value.operation == "ListAvailableProjects"
+
+
+async def scopes_of(cloud: Replay, info: ConnectionInfo, *accounts: str) -> list[Any]:
+    """Return what is logged in to for accounts, after what `info` itself names."""
+    driver = load_driver("openstack")
+    cloud.scopes.clear()
+    for account in accounts:
+        async with driver.connect_cloud(driver.for_account(info, account)):
+            pass
+    return [scope["project"] for scope in cloud.scopes]
+
+
+BOTH = [{"id": ID}, {"name": "other", "domain": {"id": "default"}}]
+
+
+async def test_another_project(cloud: Replay) -> None:
+    assert await scopes_of(cloud, cloud.info(), ID, "other") == BOTH
+
+
+@pytest.mark.parametrize("project", ["project_name: demo", f"project_id: {'f' * 32}"])
+async def test_another_project_of_clouds_yaml(
+    cloud: Replay, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clouds.yaml").write_text(
+        f"""
+clouds:
+  one:
+    region_name: RegionOne
+    auth:
+      auth_url: {cloud.url}/identity/v3
+      username: demo
+      password: {PASSWORD}
+      user_domain_id: default
+      project_domain_id: default
+      {project}
+"""
+    )
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    info = ConnectionInfo(credential_info=CredentialInfo(key_values={"cloud": "one"}))
+    assert await scopes_of(cloud, info, ID, "other") == BOTH
+    monkeypatch.setenv("OS_CLOUD", "one")
+    assert await scopes_of(cloud, ConnectionInfo(), ID, "other") == BOTH
+
+
+async def test_another_project_of_variables(cloud: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in cloud.info().credential_info.key_values.items():
+        monkeypatch.setenv(f"OS_{key.upper()}", value)
+    monkeypatch.setenv("OS_AUTH_URL", f"{cloud.url}/identity/v3")
+    info = ConnectionInfo(region_info=RegionInfo(region="RegionOne"))
+    assert await scopes_of(cloud, info, ID, "other") == BOTH
+
+
+def test_an_application_credential_has_one_project() -> None:
+    keys = {"application_credential_id": "i", "application_credential_secret": "s3cr3t-s3cr3t"}
+    info = ConnectionInfo(credential_info=CredentialInfo(key_values=keys))
+    with pytest.raises(NotSupportedError, match="one project"):
+        load_driver("openstack").for_account(info, "other")

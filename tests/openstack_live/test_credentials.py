@@ -131,6 +131,76 @@ async def test_a_token(sandbox: Layout, sdk: Sdk) -> None:
     assert await lists_images(credential=given, **where) == "RegionOne"
 
 
+# -- projects
+
+
+@pytest_asyncio.fixture
+async def two_projects(sandbox: Layout) -> AsyncGenerator[None, None]:
+    """Let the user ``demo`` into the project ``limited`` as well."""
+
+    def role(method: str) -> None:
+        admin = Admin(sandbox)
+        ids = [
+            admin.call("GET", "keystone", f"/v3/{kind}?name={name}")[kind][0]["id"]
+            for kind, name in (("projects", "limited"), ("users", "demo"), ("roles", "member"))
+        ]
+        path = "/v3/projects/{}/users/{}/roles/{}".format(*ids)
+        admin.call(method, "keystone", path)
+
+    await anyio.to_thread.run_sync(role, "PUT")
+    yield
+    await anyio.to_thread.run_sync(role, "DELETE")
+
+
+@pytest.mark.usefixtures("two_projects")
+async def test_projects_of_a_user(sandbox: Layout, sdk: Sdk) -> None:
+    def ask() -> list[Any]:
+        answer: Any = sdk().identity.get("/auth/projects")
+        return answer.json()["projects"]
+
+    theirs = await anyio.to_thread.run_sync(ask)
+    driver = load_driver("openstack")
+    cloud = ConnectionInfo(credential_info=CredentialInfo(key_values={"cloud": "sandbox"}))
+    assert await driver.list_accounts(info(sandbox)) == ["demo", "limited"]
+    assert await driver.list_accounts(cloud) == sorted(project["name"] for project in theirs)
+    [limited] = [project["id"] for project in theirs if project["name"] == "limited"]
+    by_id = driver.for_account(cloud, limited)
+    assert await driver.list_accounts(by_id) == sorted(project["id"] for project in theirs)
+
+    targets = await expand("openstack", cloud, "RegionOne", accounts="all")
+    assert [target.name for target in targets] == [
+        "openstack/demo/RegionOne",
+        "openstack/limited/RegionOne",
+    ]
+    for target in (*targets, *await expand("openstack", cloud, "RegionOne", accounts=limited)):
+        connecting = driver.connect_cloud(target.connection_info)
+        async with connecting as connection:
+            assert isinstance(connection, OpenStackConnection)
+            native = await connection.native_client()
+            project = await anyio.to_thread.run_sync(getattr, native, "current_project_id")
+            assert (project == limited) == ("demo" not in target.name)
+
+
+async def test_projects_of_an_application_credential(
+    sandbox: Layout, sdk: Sdk, application_credential: Any
+) -> None:
+    given = {
+        "application_credential_id": application_credential.id,
+        "application_credential_secret": application_credential.secret,
+    }
+    where = ConnectionInfo(
+        credential_info=CredentialInfo(key_values=given), endpoint_url=sandbox.auth_url
+    )
+    project = await anyio.to_thread.run_sync(lambda: sdk().current_project_id)
+    assert await load_driver("openstack").list_accounts(where) == [project]
+
+
+async def test_a_project_that_is_not_there(sandbox: Layout) -> None:
+    driver = load_driver("openstack")
+    with pytest.raises(AuthenticationError):
+        await driver.connect_cloud(driver.for_account(info(sandbox), "no-such-project"))
+
+
 # -- regions
 
 
