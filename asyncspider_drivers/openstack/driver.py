@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _OF_ACCOUNTS = ("username", "user_id", "password", "token", "application_credential_id",
                 "application_credential_name", "application_credential_secret",
                 "auth_url")  # fmt: skip
-"""Keys that say who somebody is. Beside a project alone it is what OpenStack's files say."""
+"""Keys that say who somebody is; without any of them, OpenStack's own files and variables do."""
 
 
 class OpenStackDriver(CloudDriver):
