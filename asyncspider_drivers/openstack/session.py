@@ -475,6 +475,7 @@ def projects_of(region: CloudRegion) -> list[str]:
     return sorted(
         project.name
         if by_name
+        and project.name
         and project.domain_id == access.project_domain_id
         and not is_project_id(project.name)
         else project.id

@@ -593,15 +593,16 @@ async def test_projects_by_name_where_that_is_clear(cloud: Replay) -> None:
         demo | {"id": "3" * 32, "name": "foreign", "domain_id": "elsewhere"},
         demo | {"id": "4" * 32, "name": ID, "domain_id": "default"},
         demo | {"id": "5" * 32, "name": "closed", "domain_id": "default", "enabled": False},
+        {"id": "6" * 32, "domain_id": "default"},
     ]
     driver = load_driver("openstack")
     async with no_leftovers():
         found = await driver.list_accounts(cloud.info())
-    assert found == ["3" * 32, "4" * 32, "another", "demo"]
+    assert found == ["3" * 32, "4" * 32, "6" * 32, "another", "demo"]
     by_id = {key: value for key, value in cloud.info().credential_info.key_values.items()
              if key not in ("project_name", "project_domain_id")} | {"project_id": ID}  # fmt: skip
     info = msgspec.structs.replace(cloud.info(), credential_info=CredentialInfo(key_values=by_id))
-    assert await driver.list_accounts(info) == sorted([demo["id"], "2" * 32, "3" * 32, "4" * 32])
+    assert await driver.list_accounts(info) == sorted([demo["id"], *(d * 32 for d in "2346")])
 
 
 async def test_a_list_of_projects_that_makes_no_sense(cloud: Replay) -> None:
@@ -612,6 +613,34 @@ async def test_a_list_of_projects_that_makes_no_sense(cloud: Replay) -> None:
     with pytest.raises(ProtocolError) as caught:
         await load_driver("openstack").list_accounts(cloud.info())
     assert caught.value.operation == "ListAvailableProjects"
+
+
+async def test_a_keystone_that_is_away_for_a_moment(cloud: Replay) -> None:
+    async def away(request: web.Request) -> web.Response | None:
+        if not request.path.endswith("/auth/projects"):
+            return None
+        cloud.misbehave = None
+        return web.Response(status=503)
+
+    cloud.misbehave = away
+    async with no_leftovers():
+        assert await load_driver("openstack").list_accounts(cloud.info()) == [
+            cloud.projects[0]["name"]
+        ]
+    assert cloud.requests["projects"] == 1
+
+
+async def test_a_keystone_that_never_tells_projects(cloud: Replay) -> None:
+    async def hang(request: web.Request) -> web.Response | None:
+        if request.path.endswith("/auth/projects"):
+            await anyio.sleep_forever()
+        return None
+
+    cloud.misbehave = hang
+    impatient = msgspec.structs.replace(cloud.info(), request_timeout=0.3)
+    async with no_leftovers():
+        with pytest.raises(DeadlineExceededError):
+            await load_driver("openstack").list_accounts(impatient)
 
 
 async def scopes_of(cloud: Replay, info: ConnectionInfo, *accounts: str) -> list[Any]:
