@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections import defaultdict
@@ -473,7 +472,7 @@ def fingerprint(public_key: str) -> str:
     """Return the fingerprint of an OpenSSH public key, ``SHA256:...``; ``""`` of no key."""
     try:
         blob = base64.b64decode(public_key.split()[1], validate=True)
-    except (IndexError, binascii.Error):
+    except (IndexError, ValueError):  # the latter also for what is no ASCII
         return ""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
     return f"SHA256:{digest}"
@@ -490,7 +489,7 @@ def check_public_key(public_key: str) -> str:
         raise ValueError("not one line of the form 'type base64 [comment]'")
     try:
         blob = base64.b64decode(parts[1], validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError("its second word is no base64") from None
     size = int.from_bytes(blob[:4], "big")
     if blob[4 : 4 + size] != parts[0].encode():
